@@ -23,7 +23,7 @@ export interface TestProcess extends AsyncDisposable {
   /** All that it has printed so far. */
   readonly stdout: () => string;
   readonly stderr: () => string;
-  /** Resolves when the process has ended and its output is complete. */
+  /** Resolves when the process has ended and its output is complete (or a descendant holds it open for a second). */
   readonly ended: Promise<ProcessEnd>;
   /**
    * Resolves with the first line (of either stream, already printed or still to come) that contains the text or
@@ -99,10 +99,16 @@ class Spawned implements TestProcess {
     }
     this.ended = new Promise((resolve, reject) => {
       child.once("error", reject);
-      child.once("close", (code, signal) => {
-        this.#end = { code, signal };
-        this.#wake();
-        resolve(this.#end);
+      child.once("exit", (code, signal) => {
+        const end = () => {
+          clearTimeout(grace);
+          this.#end = { code, signal };
+          this.#wake();
+          resolve(this.#end);
+        };
+        child.once("close", end);
+        // A descendant that lives on may hold the pipes open for ever.
+        const grace = setTimeout(end, 1_000);
       });
     });
     this.ended.catch(() => this.#wake());
@@ -189,6 +195,16 @@ export async function leftBehind(name: string, value: string, graceMs: number): 
     left = processesWithEnv(name, value);
   }
   return left;
+}
+
+/** Whether a process runs; one that has ended and is not yet reaped by its parent does not. */
+export function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+  return !/^State:\tZ/m.test(readProc(pid, "status"));
 }
 
 /** One line about processes, for messages. */
