@@ -181,7 +181,7 @@ export function processesWithEnv(name: string, value: string): ProcessEntry[] {
     if (pid === process.pid) continue;
     const environment = readProc(pid, "environ");
     if (!environment.split("\0").includes(`${name}=${value}`)) continue;
-    found.push({ pid, command: readProc(pid, "cmdline").split("\0").join(" ").trim().slice(0, 200) });
+    found.push({ pid, command: commandOf(pid).slice(0, 200) });
   }
   return found;
 }
@@ -223,6 +223,11 @@ function killProcess(pid: number): void {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
   }
+}
+
+/** The command line of a process, on Linux; empty for one that has ended. */
+export function commandOf(pid: number): string {
+  return readProc(pid, "cmdline").split("\0").join(" ").trim();
 }
 
 /** The process ids of the direct children of a process, on Linux. */
