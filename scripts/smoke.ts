@@ -7,6 +7,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import {
   childrenOf,
+  commandOf,
   isRunning,
   projectRoot,
   startProcess,
