@@ -1,0 +1,203 @@
+import { selectForClear } from "../../core/clear.ts";
+import { NotFoundError } from "../../core/errors.ts";
+import { type CompiledGraph, compileGraph } from "../../core/graph.ts";
+import type { TaskTransition } from "../../core/run.ts";
+import { isActive, isRunTerminal, isTerminal, type TaskState } from "../../core/states.ts";
+import type { Change } from "../changes.ts";
+import type { AttemptId, DagRunRow, TaskInstanceRow } from "../rows.ts";
+import type { Affected } from "./clear.ts";
+import { type CommandContext, commitOrThrow, retryWhenStale, runOf, runsAround, versionOf } from "./context.ts";
+
+export interface MarkTaskInput {
+  readonly dagId: string;
+  readonly runId: string;
+  readonly taskId: string;
+  readonly mapIndex?: number;
+  readonly newState: "success" | "failed" | "skipped";
+  readonly upstream?: boolean;
+  readonly downstream?: boolean;
+  readonly past?: boolean;
+  readonly future?: boolean;
+}
+
+/** Which instances a mark would change. Changes nothing. */
+export async function previewMarkTask(context: CommandContext, input: MarkTaskInput): Promise<readonly Affected[]> {
+  return (await planMarks(context, input)).flatMap((plan) => plan.affected);
+}
+
+/**
+ * Sets task instances to a final state. A running attempt is fenced at once and stopped. What failed below because of them is
+ * cleared, and a finished run is opened again, so that the run goes on from the mark (as Airflow does).
+ */
+export async function markTask(context: CommandContext, input: MarkTaskInput): Promise<readonly Affected[]> {
+  return retryWhenStale(async () => {
+    const plans = (await planMarks(context, input)).filter((plan) => plan.changes.length > 0);
+    for (const plan of plans) await commitOrThrow(context, plan.changes);
+    return plans.flatMap((plan) => plan.affected);
+  });
+}
+
+async function planMarks(context: CommandContext, input: MarkTaskInput) {
+  const run = await runOf(context.store, input.dagId, input.runId);
+  const runs = await runsAround(context.store, run, input.past ?? false, input.future ?? false);
+  return Promise.all(runs.map((each) => planMark(context, each, input)));
+}
+
+async function planMark(
+  context: CommandContext,
+  run: DagRunRow,
+  input: MarkTaskInput,
+): Promise<{ affected: readonly Affected[]; changes: readonly Change[] }> {
+  const graph = compileGraph((await versionOf(context.store, run.versionId)).definition);
+  const tasks = await context.store.tasks.ofRun(run.runKey);
+  if (!tasks.some((task) => task.taskId === input.taskId)) {
+    if (run.runId !== input.runId) return { affected: [], changes: [] };
+    throw new NotFoundError(`Run "${run.runId}" of "${run.dagId}" has no task "${input.taskId}".`);
+  }
+  const selected = new Set(
+    selectForClear(graph, tasks, {
+      taskIds: [input.taskId],
+      upstream: input.upstream ?? false,
+      downstream: input.downstream ?? false,
+      onlyFailed: false,
+      onlyRunning: false,
+    }),
+  );
+  const marked = tasks.filter(
+    (task) =>
+      selected.has(task.tiNo) &&
+      task.state !== input.newState &&
+      (input.mapIndex === undefined || task.taskId !== input.taskId || task.mapIndex === input.mapIndex),
+  );
+  if (marked.length === 0) return { affected: [], changes: [] };
+  const reopened = input.newState === "failed" ? [] : failedBelow(graph, tasks, marked);
+  const reason = `marked ${input.newState} by ${context.actor}`;
+  const transitions = [
+    ...marked.map((task) => endTransition(task, input.newState, reason)),
+    ...reopened.map(
+      (task): TaskTransition => ({
+        tiNo: task.tiNo,
+        from: task.state,
+        to: "none",
+        epoch: task.epoch,
+        newEpoch: task.epoch + 1,
+        dueAt: null,
+        branch: null,
+        reason,
+      }),
+    ),
+  ];
+  const changes: Change[] = [
+    ...stopAttempts(run, marked, reason),
+    { kind: "task.transitions", runKey: run.runKey, transitions, bumpRevision: true },
+  ];
+  if (isRunTerminal(run.state))
+    changes.push({
+      kind: "run.state",
+      runKey: run.runKey,
+      from: ["success", "failed"],
+      to: "queued",
+      reason,
+      bumpRevision: true,
+    });
+  return { affected: marked.map((task) => ({ run, task })), changes };
+}
+
+/** Instances below the marked ones that failed only because something above them had. */
+function failedBelow(
+  graph: CompiledGraph,
+  tasks: readonly TaskInstanceRow[],
+  marked: readonly TaskInstanceRow[],
+): readonly TaskInstanceRow[] {
+  const below = new Set(
+    selectForClear(graph, tasks, {
+      taskIds: [...new Set(marked.map((task) => task.taskId))],
+      upstream: false,
+      downstream: true,
+      onlyFailed: true,
+      onlyRunning: false,
+    }),
+  );
+  const own = new Set(marked.map((task) => task.tiNo));
+  return tasks.filter((task) => below.has(task.tiNo) && !own.has(task.tiNo) && task.state === "upstream_failed");
+}
+
+/** A final state decided by a person; the epoch moves on, so that a running attempt can no longer say otherwise. */
+export function endTransition(task: TaskInstanceRow, to: TaskState, reason: string): TaskTransition {
+  return { tiNo: task.tiNo, from: task.state, to, epoch: task.epoch, newEpoch: task.epoch + 1, dueAt: null, reason };
+}
+
+/** Closes the attempt rows of running instances before their instances are decided; the executor stops the processes on the hint. */
+export function stopAttempts(run: DagRunRow, tasks: readonly TaskInstanceRow[], message: string): Change[] {
+  return tasks
+    .filter((task) => task.state === "running" || task.state === "restarting")
+    .map((task): Change => {
+      const attempt: AttemptId = { runKey: run.runKey, tiNo: task.tiNo, tryNumber: task.tryNumber, epoch: task.epoch };
+      return { kind: "attempt.finish", attempt, state: "cancelled", error: { name: "Cancelled", message } };
+    });
+}
+
+export interface MarkRunInput {
+  readonly dagId: string;
+  readonly runId: string;
+  readonly newState: "success" | "failed" | "queued";
+}
+
+/** Which instances marking the run would change. Changes nothing. */
+export async function previewMarkRun(context: CommandContext, input: MarkRunInput): Promise<readonly Affected[]> {
+  const run = await runOf(context.store, input.dagId, input.runId);
+  return (await unfinished(context, run, input.newState)).map((task) => ({ run, task }));
+}
+
+/**
+ * Ends a run now (`success`, `failed`), or puts a finished one back into the queue (`queued`). With `failed`, running tasks fail and the others are
+ * skipped; with `success` every task that is not yet a success becomes one.
+ */
+export async function markRun(context: CommandContext, input: MarkRunInput): Promise<readonly Affected[]> {
+  return retryWhenStale(async () => {
+    const run = await runOf(context.store, input.dagId, input.runId);
+    const reason = `marked ${input.newState} by ${context.actor}`;
+    const tasks = await unfinished(context, run, input.newState);
+    const transitions = tasks.map((task) => endTransition(task, endState(task, input.newState), reason));
+    const changes: Change[] = [...stopAttempts(run, tasks, reason)];
+    if (transitions.length > 0)
+      changes.push({ kind: "task.transitions", runKey: run.runKey, transitions, bumpRevision: true });
+    if (run.state !== input.newState)
+      changes.push({
+        kind: "run.state",
+        runKey: run.runKey,
+        from: [run.state],
+        to: input.newState,
+        reason,
+        bumpRevision: true,
+      });
+    if (changes.length > 0) await commitOrThrow(context, changes);
+    return tasks.map((task) => ({ run, task }));
+  });
+}
+
+async function unfinished(
+  context: CommandContext,
+  run: DagRunRow,
+  newState: MarkRunInput["newState"],
+): Promise<readonly TaskInstanceRow[]> {
+  if (newState === "queued") return [];
+  const tasks = await context.store.tasks.ofRun(run.runKey);
+  return tasks.filter((task) =>
+    newState === "failed"
+      ? !isTerminal(task.state)
+      : task.state !== "success" && task.state !== "skipped" && task.state !== "removed",
+  );
+}
+
+function endState(task: TaskInstanceRow, newState: MarkRunInput["newState"]): TaskState {
+  if (newState === "success") return "success";
+  return isActive(task.state) ? "failed" : "skipped";
+}
+
+/** Cancels a run: running tasks are stopped and fail, the rest is skipped, the run fails. A finished run is left alone. */
+export async function cancelRun(context: CommandContext, dagId: string, runId: string): Promise<readonly Affected[]> {
+  const run = await runOf(context.store, dagId, runId);
+  if (isRunTerminal(run.state)) return [];
+  return markRun(context, { dagId, runId, newState: "failed" });
+}
