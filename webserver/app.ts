@@ -44,7 +44,11 @@ export function createApp(deps: WebDeps): Express {
   app.use(healthRouter(deps));
   app.use("/static", express.static(STATIC, { index: false, maxAge: "1h", fallthrough: false }));
   // Streams are never compressed: a compressor holds events back.
-  app.use(compression({ filter: (request, response) => !request.path.startsWith("/events") && compression.filter(request, response) }));
+  app.use(
+    compression({
+      filter: (request, response) => !request.path.startsWith("/events") && compression.filter(request, response),
+    }),
+  );
   app.use(express.json({ limit: BODY_LIMIT, strict: true }));
   app.use(express.urlencoded({ limit: BODY_LIMIT, extended: false, parameterLimit: 2_000 }));
   app.use(authenticate(deps));

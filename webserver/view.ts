@@ -23,9 +23,17 @@ function load(name: string): Template {
   const path = join(VIEWS, `${name}.ejs`);
   const known = cache.get(path);
   if (known && (!isWatching || statSync(path).mtimeMs === known.mtimeMs)) return known.template;
-  const compiled = ejs.compile(readFileSync(path, "utf8"), { filename: path, strict: true, _with: false, localsName: "it", cache: false, rmWhitespace: false });
+  const compiled = ejs.compile(readFileSync(path, "utf8"), {
+    filename: path,
+    strict: true,
+    _with: false,
+    localsName: "it",
+    cache: false,
+    rmWhitespace: false,
+  });
   // `include(name, it)` inside a template goes through the same cache, so that a partial sees exactly the model it is given.
-  const template: Template = (it) => compiled({ ...it, partial: (partial: string, model: object) => render(partial, { ...model }) });
+  const template: Template = (it) =>
+    compiled({ ...it, partial: (partial: string, model: object) => render(partial, { ...model }) });
   cache.set(path, { template, mtimeMs: statSync(path).mtimeMs });
   return template;
 }

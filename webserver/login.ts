@@ -1,0 +1,76 @@
+import { type Request, type Response, Router } from "express";
+import { cookie, requires, SESSION_COOKIE } from "./auth/authenticate.ts";
+import { hashToken, redeemLoginLink } from "./auth/sessions.ts";
+import type { WebDeps } from "./deps.ts";
+import { renderLoginPage } from "./pages/login-page.ts";
+
+/**
+ * Logging in by one-time link. The link opens a page whose button (a POST) uses it up, so that a mail scanner or a prefetching browser that
+ * merely fetches it does not.
+ */
+export function loginRouter(deps: WebDeps): Router {
+  const router = Router();
+  router.get("/login", (request, response) => {
+    if (request.access) return response.redirect(303, localPath(request.query.next));
+    response.type("html").send(renderLoginPage({ next: localPath(request.query.next) }));
+  });
+  router.get("/login/:token", (request, response) => {
+    response
+      .type("html")
+      .send(renderLoginPage({ token: String(request.params.token), next: localPath(request.query.next) }));
+  });
+  router.post("/login/:token", (request, response) => redeem(deps, request, response));
+  router.post("/logout", requires("write", "self"), async (request, response) => {
+    const value = cookie(request, SESSION_COOKIE);
+    if (value) await deps.store.access.deleteSession(hashToken(value));
+    response.clearCookie(SESSION_COOKIE, { path: "/" });
+    response.redirect(303, "/login");
+  });
+  return router;
+}
+
+async function redeem(deps: WebDeps, request: Request, response: Response): Promise<void> {
+  const opened = await redeemLoginLink(deps.store, deps.clock, String(request.params.token), deps.sessionMs);
+  if (!opened) {
+    response
+      .status(401)
+      .type("html")
+      .send(
+        renderLoginPage({
+          problem: "This link was used already, is older than 15 minutes, or is not complete.",
+          next: "/",
+        }),
+      );
+    return;
+  }
+  await deps.store.commit(
+    [{ kind: "event", name: "session.opened", detail: { user: opened.user.username } }],
+    `user:${opened.user.username}`,
+  );
+  response.cookie(SESSION_COOKIE, opened.cookie, {
+    httpOnly: true,
+    sameSite: "lax",
+    secure: deps.baseUrl().startsWith("https:"),
+    path: "/",
+    maxAge: deps.sessionMs,
+    encode: String,
+  });
+  response.redirect(303, localPath((request.body as { next?: unknown } | undefined)?.next));
+}
+
+/** A path on this very server, or "/": never another host, whatever encoding is tried. */
+export function localPath(given: unknown): string {
+  if (
+    typeof given !== "string" ||
+    !/^\/(?![/\\])[\x21-\x7e]*$/.test(given) ||
+    given.includes("\\") ||
+    given.startsWith("/login")
+  )
+    return "/";
+  try {
+    const url = new URL(given, "http://sluice.invalid");
+    return url.host === "sluice.invalid" ? url.pathname + url.search + url.hash : "/";
+  } catch {
+    return "/";
+  }
+}
