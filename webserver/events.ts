@@ -72,10 +72,10 @@ class EventHub {
 
   add(reader: Reader): void {
     this.#readers.add(reader);
-    if (this.#readers.size > 1) return this.#wake();
+    this.#wake();
+    if (this.#readers.size > 1) return;
     this.#unsubscribe = this.#deps.store.onCommit(() => this.#wake());
     this.#heartbeat = setInterval(() => this.#beat(), HEARTBEAT_MS).unref();
-    this.#wake();
   }
 
   remove(reader: Reader): void {
@@ -123,7 +123,10 @@ class EventHub {
   }
 
   #send(reader: Reader, events: readonly EventRow[]): void {
-    if (reader.response.writableLength > BACKLOG_LIMIT) return refresh(reader, events.at(-1)?.id ?? reader.sent);
+    if (reader.response.writableLength > BACKLOG_LIMIT) {
+      refresh(reader, events.at(-1)?.id ?? reader.sent);
+      return;
+    }
     let text = "";
     for (const event of events) {
       if (event.id <= reader.sent) continue;

@@ -4,10 +4,7 @@ import { hashToken, redeemLoginLink } from "./auth/sessions.ts";
 import type { WebDeps } from "./deps.ts";
 import { renderLoginPage } from "./pages/login-page.ts";
 
-/**
- * Logging in by one-time link. The link opens a page whose button (a POST) uses it up, so that a mail scanner or a prefetching browser that
- * merely fetches it does not.
- */
+/** Logging in by one-time link: opening it uses it up. A browser that merely prefetches it gets a page with a button instead. */
 export function loginRouter(deps: WebDeps): Router {
   const router = Router();
   router.get("/login", (request, response) => {
@@ -15,6 +12,8 @@ export function loginRouter(deps: WebDeps): Router {
     response.type("html").send(renderLoginPage({ next: localPath(request.query.next) }));
   });
   router.get("/login/:token", (request, response) => {
+    const isPrefetch = `${request.headers["sec-purpose"] ?? ""}${request.headers.purpose ?? ""}`.includes("prefetch");
+    if (request.method === "GET" && !isPrefetch) return redeem(deps, request, response);
     response
       .type("html")
       .send(renderLoginPage({ token: String(request.params.token), next: localPath(request.query.next) }));
@@ -55,7 +54,7 @@ async function redeem(deps: WebDeps, request: Request, response: Response): Prom
     maxAge: deps.sessionMs,
     encode: String,
   });
-  response.redirect(303, localPath((request.body as { next?: unknown } | undefined)?.next));
+  response.redirect(303, localPath((request.body as { next?: unknown } | undefined)?.next ?? request.query.next));
 }
 
 /** A path on this very server, or "/": never another host, whatever encoding is tried. */
