@@ -56,18 +56,19 @@ export function requirementsOf(testFiles: readonly string[]): Requirement[] {
 }
 
 /**
- * Sees to it that the programs are there: installs those that are missing from Debian's packages when it may (as root),
- * and gives back those that are missing still.
+ * Sees to it that the programs are there: installs those that are missing from Debian's packages when it may (as root,
+ * and where no setting names a program of one's own), and gives back those that are missing still.
  */
 export function provision(needed: readonly Requirement[]): Requirement[] {
-  const missing = needed.filter((requirement) => findProgram(requirement) === undefined);
+  const isMissing = (requirement: Requirement) => findProgram(requirement) === undefined;
   const mayInstall = process.getuid?.() === 0 && existsSync("/etc/debian_version");
-  if (missing.length === 0 || !mayInstall) return missing;
-
-  console.error(`Installing ${missing.map(({ name }) => name).join(", ")} for the tests (once) ...`);
-  aptGet("update");
-  aptGet("install", "-y", "--no-install-recommends", ...missing.flatMap(({ packages }) => packages));
-  return missing.filter((requirement) => findProgram(requirement) === undefined);
+  const wanted = needed.filter((one) => mayInstall && isMissing(one) && process.env[one.setting] === undefined);
+  if (wanted.length > 0) {
+    console.error(`Installing ${wanted.map(({ name }) => name).join(", ")} for the tests (once) ...`);
+    aptGet("update");
+    aptGet("install", "-y", "--no-install-recommends", ...wanted.flatMap(({ packages }) => packages));
+  }
+  return needed.filter(isMissing);
 }
 
 /** Shows what apt-get printed only when it fails: what is missing afterwards is said by the caller. */

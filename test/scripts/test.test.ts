@@ -62,6 +62,18 @@ describe("npm test", () => {
     expect(run.stdout).to.match(/left processes behind: \d+ \(sleep 600\)/);
   });
 
+  it("skips a suite whose browser is missing, and says so", async () => {
+    const run = await runTests(["browser", "passing"], { SLUICE_TEST_CHROMIUM: "/nowhere", CI: "" });
+    expect(run).to.include({ code: 0, closing: "1 passed, 0 failed, 1 skipped" });
+    expect(run.stdout).to.match(/^Skips test\/scripts\/fixtures\/browser.test.ts: Chromium is not installed: apt-get/m);
+  });
+
+  it("fails that suite with CI=true", async () => {
+    const run = await runTests(["browser", "passing"], { SLUICE_TEST_CHROMIUM: "/nowhere", CI: "true" });
+    expect(run).to.include({ code: 1, closing: "1 passed, 1 failed, 0 skipped" });
+    expect(run.stdout).to.match(/^Fails test/m);
+  });
+
   it("fails when there is no such file", async () => {
     const run = await runTests(["no-such-file"]);
     expect(run.code).to.equal(1);
