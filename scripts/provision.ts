@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync, readFileSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { delimiter, dirname, join, resolve } from "node:path";
 
 /**
  * A program that some tests need and npm cannot install: a browser, a database server. Adding one is one entry in
@@ -49,10 +49,23 @@ export function missingMessage({ name, packages, setting }: Requirement): string
   return `${name} is not installed: apt-get install ${packages.join(" ")}, or name its program in ${setting}`;
 }
 
-/** The requirements of these test files: those whose support they import. */
+/** The requirements of these test files: those whose support they import, themselves or through another file. */
 export function requirementsOf(testFiles: readonly string[]): Requirement[] {
-  const sources = testFiles.map((file) => readFileSync(file, "utf8"));
-  return Object.values(requirements).filter(({ support }) => sources.some((source) => source.includes(support)));
+  const imported = [...withImports(testFiles)];
+  return Object.values(requirements).filter(({ support }) => imported.some((file) => file.endsWith(`/${support}`)));
+}
+
+/** The files and all that they import by relative paths. */
+function withImports(files: readonly string[], seen = new Set<string>()): Set<string> {
+  for (const file of files.filter((one) => !seen.has(one) && existsSync(one))) {
+    seen.add(file);
+    const imports = readFileSync(file, "utf8").matchAll(/\bfrom "(\.[^"]+\.ts)"/g);
+    withImports(
+      Array.from(imports, ([, path]) => resolve(dirname(file), path ?? "")),
+      seen,
+    );
+  }
+  return seen;
 }
 
 /**
