@@ -9,7 +9,8 @@ stamp=node_modules/.sluice-installed
 installed() {
   [ -x node_modules/node/bin/node ] || return 1
   [ "$(cat "$stamp" 2>/dev/null)" = "$(cksum <package-lock.json)" ] && return 0
-  [ -n "$(find node_modules/.package-lock.json -newer package-lock.json 2>/dev/null)" ]
+  [ -n "$(find node_modules/.package-lock.json -newer package-lock.json 2>/dev/null)" ] || return 1
+  cksum <package-lock.json >"$stamp"
 }
 
 installed && exit 0
