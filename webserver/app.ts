@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import compression from "compression";
 import express, { type Express } from "express";
 import { apiRouter } from "./api/router.ts";
+import { assetsRouter } from "./assets.ts";
 import { authenticate } from "./auth/authenticate.ts";
 import type { WebDeps } from "./deps.ts";
 import { handleErrors, notFound } from "./errors.ts";
@@ -42,6 +43,7 @@ export function createApp(deps: WebDeps): Express {
     else next();
   });
   app.use(healthRouter(deps));
+  app.use(assetsRouter());
   app.use("/static", express.static(STATIC, { index: false, maxAge: "1h", fallthrough: false }));
   // Streams are never compressed: a compressor holds events back.
   app.use(

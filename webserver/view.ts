@@ -12,8 +12,9 @@ const cache = new Map<string, { template: Template; mtimeMs: number }>();
 const isWatching = process.env.SLUICE_DEV === "1";
 
 /**
- * Renders one template of `views/` with its view model, which the template sees as `it`. `<%= %>` escapes; `<%- %>` is for `include` and for
- * values whose name ends in `Html`, which our own code made. Request data is never passed as options.
+ * Renders one template of `views/` with its view model, which the template sees as `it`. `<%= %>` escapes; `<%- %>` is for
+ * `it.include("partials/x", model)`, which shows the partial exactly that model, and for values whose name ends in `Html`,
+ * which our own code made. Request data is never passed as options.
  */
 export function render(name: string, it: object): string {
   return load(name)(it);
@@ -31,9 +32,8 @@ function load(name: string): Template {
     cache: false,
     rmWhitespace: false,
   });
-  // `include(name, it)` inside a template goes through the same cache, so that a partial sees exactly the model it is given.
   const template: Template = (it) =>
-    compiled({ ...it, partial: (partial: string, model: object) => render(partial, { ...model }) });
+    compiled({ ...it, include: (partial: string, model: object) => render(partial, model) });
   cache.set(path, { template, mtimeMs: statSync(path).mtimeMs });
   return template;
 }

@@ -1,0 +1,57 @@
+import { createHash } from "node:crypto";
+import { fileURLToPath } from "node:url";
+import { Router } from "express";
+
+const HERE = fileURLToPath(new URL(".", import.meta.url));
+
+/** The bundled client files and the addresses under which they are served for ever (their names hold their hash). */
+export interface Assets {
+  readonly js: string;
+  readonly css: string;
+  readonly files: ReadonlyMap<string, { readonly type: string; readonly body: Buffer }>;
+}
+
+let built: Promise<Assets> | undefined;
+
+/** Bundles `client/` and `styles/` once per process with esbuild, which ends afterwards so that it costs no memory. */
+export function assets(): Promise<Assets> {
+  built ??= build();
+  return built;
+}
+
+async function build(): Promise<Assets> {
+  const esbuild = await import("esbuild");
+  const result = await esbuild.build({
+    absWorkingDir: HERE,
+    entryPoints: { app: "client/main.ts", style: "styles/main.css" },
+    bundle: true,
+    minify: true,
+    write: false,
+    outdir: "out",
+    format: "iife",
+    target: ["es2022"],
+    legalComments: "none",
+  });
+  const files = new Map<string, { type: string; body: Buffer }>();
+  const paths: Record<string, string> = {};
+  for (const file of result.outputFiles) {
+    const body = Buffer.from(file.contents);
+    const isScript = file.path.endsWith(".js");
+    const name = `${isScript ? "app" : "style"}-${createHash("sha256").update(body).digest("hex").slice(0, 12)}.${isScript ? "js" : "css"}`;
+    files.set(name, { type: isScript ? "text/javascript" : "text/css", body });
+    paths[isScript ? "js" : "css"] = `/assets/${name}`;
+  }
+  return { js: paths.js ?? "", css: paths.css ?? "", files };
+}
+
+/** `GET /assets/<name>`: open to everybody, cached for ever. */
+export function assetsRouter(): Router {
+  const router = Router();
+  router.get("/assets/:name", async (request, response, next) => {
+    const file = (await assets()).files.get(String(request.params.name));
+    if (!file) return next();
+    response.setHeader("Cache-Control", "public, max-age=31536000, immutable");
+    response.type(file.type).send(file.body);
+  });
+  return router;
+}
