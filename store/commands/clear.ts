@@ -1,10 +1,11 @@
-import { selectForClear } from "../../core/clear.ts";
+import { clearTransitions, selectForClear } from "../../core/clear.ts";
 import type { DagDefinition } from "../../core/definition.ts";
 import { InvalidInputError, NotFoundError } from "../../core/errors.ts";
 import { compileGraph, materializeTasks } from "../../core/graph.ts";
 import type { NewTaskInstance, TaskTransition } from "../../core/run.ts";
 import { isRunTerminal } from "../../core/states.ts";
 import type { Change } from "../changes.ts";
+import { taskFacts } from "../facts.ts";
 import type { DagRunRow, TaskInstanceRow } from "../rows.ts";
 import { type CommandContext, commitOrThrow, dagOf, retryWhenStale, runOf, runsAround, versionOf } from "./context.ts";
 
@@ -74,24 +75,22 @@ async function planRunClear(
   const { definition } = await versionOf(context.store, run.versionId);
   const tasks = await context.store.tasks.ofRun(run.runKey);
   rejectUnknownTasks(definition, input);
+  const graph = compileGraph(definition);
+  const facts = tasks.map(taskFacts);
+  const { mapIndex } = input;
   const selected = new Set(
-    selectForClear(compileGraph(definition), tasks, {
-      taskIds: input.taskIds,
-      upstream: input.upstream ?? false,
-      downstream: input.downstream ?? false,
-      onlyFailed: input.onlyFailed ?? false,
-      onlyRunning: input.onlyRunning ?? false,
+    selectForClear(graph, facts, {
+      tasks: input.taskIds?.map((taskId) => (mapIndex === undefined ? taskId : { taskId, mapIndex })),
+      includeUpstream: input.upstream,
+      includeDownstream: input.downstream,
+      onlyFailed: input.onlyFailed,
+      onlyRunning: input.onlyRunning,
     }),
   );
-  const chosen = tasks.filter(
-    (task) =>
-      selected.has(task.tiNo) &&
-      (input.mapIndex === undefined || !input.taskIds?.includes(task.taskId) || task.mapIndex === input.mapIndex),
-  );
+  const chosen = tasks.filter((task) => selected.has(task.tiNo));
   const affected = chosen.map((task) => ({ run, task }));
   if (chosen.length === 0) return { affected, changes: [] };
-  const retries = new Map(definition.tasks.map((task) => [task.taskId, task.retries]));
-  const transitions = chosen.map((task) => clearTransition(task, retries.get(task.taskId) ?? 0, context.actor));
+  const transitions = clearTransitions(graph, facts, [...selected], `cleared by ${context.actor}`);
   const move =
     input.runOnLatestVersion && run.versionId !== latestVersionId
       ? await planMove(context, run, tasks, latestVersionId)
@@ -138,24 +137,6 @@ function rejectUnknownTasks(definition: DagDefinition, input: ClearInput): void 
     throw new NotFoundError(`DAG "${definition.dagId}" has no task "${unknown}" in the version of this run.`);
   if (input.taskIds?.length === 0)
     throw new InvalidInputError("Name at least one task to clear.", [{ path: "task_ids", message: "is empty" }]);
-}
-
-/** A running attempt is stopped first and its instance starts over when it is gone; everything else starts over at once. */
-function clearTransition(task: TaskInstanceRow, retries: number, actor: string): TaskTransition {
-  const isRunning = task.state === "running" || task.state === "restarting";
-  return {
-    tiNo: task.tiNo,
-    from: task.state,
-    to: isRunning ? "restarting" : "none",
-    epoch: task.epoch,
-    newEpoch: isRunning ? task.epoch : task.epoch + 1,
-    maxTries: Math.max(task.tryNumber, 0) + retries + 1,
-    dueAt: null,
-    firstPokeAt: null,
-    lostCount: 0,
-    branch: null,
-    reason: `cleared by ${actor}`,
-  };
 }
 
 interface MovePlan {

@@ -1,4 +1,3 @@
-import { selectForClear } from "../../core/clear.ts";
 import { NotFoundError } from "../../core/errors.ts";
 import { type CompiledGraph, compileGraph } from "../../core/graph.ts";
 import type { TaskTransition } from "../../core/run.ts";
@@ -54,19 +53,12 @@ async function planMark(
     if (run.runId !== input.runId) return { affected: [], changes: [] };
     throw new NotFoundError(`Run "${run.runId}" of "${run.dagId}" has no task "${input.taskId}".`);
   }
-  const selected = new Set(
-    selectForClear(graph, tasks, {
-      taskIds: [input.taskId],
-      upstream: input.upstream ?? false,
-      downstream: input.downstream ?? false,
-      onlyFailed: false,
-      onlyRunning: false,
-    }),
-  );
+  const wanted = reach(graph, [input.taskId], input);
   const marked = tasks.filter(
     (task) =>
-      selected.has(task.tiNo) &&
+      wanted.has(task.taskId) &&
       task.state !== input.newState &&
+      task.state !== "removed" &&
       (input.mapIndex === undefined || task.taskId !== input.taskId || task.mapIndex === input.mapIndex),
   );
   if (marked.length === 0) return { affected: [], changes: [] };
@@ -103,23 +95,36 @@ async function planMark(
   return { affected: marked.map((task) => ({ run, task })), changes };
 }
 
+/** The ids of these tasks and, as asked, of everything above or below them. */
+function reach(
+  graph: CompiledGraph,
+  taskIds: readonly string[],
+  directions: { readonly upstream?: boolean; readonly downstream?: boolean },
+): ReadonlySet<string> {
+  const found = new Set(taskIds);
+  for (const edges of [directions.upstream ? graph.upstream : [], directions.downstream ? graph.downstream : []]) {
+    const queue = taskIds.flatMap((taskId) => graph.taskIndex.get(taskId) ?? []);
+    for (let index = queue.pop(); index !== undefined; index = queue.pop()) {
+      for (const next of edges[index] ?? []) {
+        const taskId = graph.tasks[next]?.taskId;
+        if (taskId === undefined || found.has(taskId)) continue;
+        found.add(taskId);
+        queue.push(next);
+      }
+    }
+  }
+  return found;
+}
+
 /** Instances below the marked ones that failed only because something above them had. */
 function failedBelow(
   graph: CompiledGraph,
   tasks: readonly TaskInstanceRow[],
   marked: readonly TaskInstanceRow[],
 ): readonly TaskInstanceRow[] {
-  const below = new Set(
-    selectForClear(graph, tasks, {
-      taskIds: [...new Set(marked.map((task) => task.taskId))],
-      upstream: false,
-      downstream: true,
-      onlyFailed: true,
-      onlyRunning: false,
-    }),
-  );
+  const below = reach(graph, [...new Set(marked.map((task) => task.taskId))], { downstream: true });
   const own = new Set(marked.map((task) => task.tiNo));
-  return tasks.filter((task) => below.has(task.tiNo) && !own.has(task.tiNo) && task.state === "upstream_failed");
+  return tasks.filter((task) => below.has(task.taskId) && !own.has(task.tiNo) && task.state === "upstream_failed");
 }
 
 /** A final state decided by a person; the epoch moves on, so that a running attempt can no longer say otherwise. */
