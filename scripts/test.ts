@@ -8,7 +8,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { describeProcesses, killGroup, leftBehind } from "../test/support/processes.ts";
+import { describeProcesses, killAll, killGroup, leftBehind } from "../test/support/processes.ts";
 import { missingIsFailure, missingMessage, provision, requirementsOf } from "./provision.ts";
 import { closingLine, type FileResult } from "./reporter.ts";
 import { exclusiveReason, selectTests } from "./testFiles.ts";
@@ -83,7 +83,7 @@ async function runFile(file: string, options: readonly string[], scratch: string
   const problems = problem === undefined ? [] : [problem];
   const left = await leftBehind(RUN_MARK, mark, 3_000);
   if (left.length > 0) problems.push(`left processes behind: ${describeProcesses(left)}`);
-  for (const { pid } of left) killQuietly(pid);
+  await killAll(left.map(({ pid }) => pid));
 
   const result = readResult(resultFile);
   if (result === undefined) problems.push("ended without a result");
@@ -148,14 +148,6 @@ function hermeticEnv(): NodeJS.ProcessEnv {
     ([key]) => !key.startsWith("SLUICE_") || key.startsWith("SLUICE_TEST_"),
   );
   return Object.fromEntries(kept);
-}
-
-function killQuietly(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch {
-    // It has ended meanwhile.
-  }
 }
 
 function readResult(path: string): FileResult | undefined {

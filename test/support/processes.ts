@@ -156,7 +156,7 @@ class Spawned implements TestProcess {
     killGroup(this.pid);
     await this.ended;
     const left = await leftBehind(MARK, this.#mark, wasRunning ? 2_000 : 500);
-    for (const { pid } of left) killProcess(pid);
+    await killAll(left.map(({ pid }) => pid));
     if (left.length > 0) throw new Error(`${this.#name} left processes behind: ${describeProcesses(left)}`);
   }
 
@@ -215,6 +215,12 @@ export function describeProcesses(entries: readonly ProcessEntry[]): string {
 /** Sends SIGKILL to the group whose leader is `pid`; one that is gone already is fine. */
 export function killGroup(pid: number): void {
   if (pid > 1) killProcess(-pid);
+}
+
+/** Sends SIGKILL to each and waits until all of them are gone: the kernel takes its time with a large process. */
+export async function killAll(pids: readonly number[]): Promise<void> {
+  for (const pid of pids) killProcess(pid);
+  while (pids.some(isRunning)) await scheduler.wait(5);
 }
 
 function killProcess(pid: number): void {

@@ -7,7 +7,7 @@ import { type ServerDefinition, withServer } from "./servers.ts";
 const counting = `
   const { appendFileSync, readFileSync } = require("node:fs");
   appendFileSync("starts", "x");
-  require("node:net").createServer((socket) => socket.end(readFileSync("starts", "utf8")))
+  require("node:net").createServer((socket) => socket.on("error", () => {}).end(readFileSync("starts", "utf8")))
     .listen(Number(process.argv[1]), "127.0.0.1");
 `;
 
