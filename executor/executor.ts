@@ -13,6 +13,8 @@ export interface Executor {
   readonly slots: number;
   /** Slots not reserved at this moment. */
   readonly freeSlots: number;
+  /** As `freeSlots`, for one isolation: `shared` tasks have slots of their own where they need no process each. */
+  freeSlotsFor?(isolation: Isolation): number;
 
   start(listener: ExecutorListener): Promise<void>;
 
@@ -123,6 +125,8 @@ export interface LogLine {
 /** The log store: append-only per (attempt, epoch), readable while the task runs. */
 export interface LogStore {
   append(attempt: AttemptId, lines: readonly LogLine[]): void;
+  /** Makes sure that what was appended for this attempt is stored: undefined = it is, else wait for the promise. */
+  flush?(attempt: AttemptId): Promise<void> | undefined;
   /** Lines from `fromLine` (0-based), at most `limit`; `nextLine` to go on with. Missing log: no lines. */
   read(key: LogKey, fromLine: number, limit: number): Promise<LogPage>;
   /** Calls `listener` when new lines of this try arrived. Returns the unsubscriber. */
