@@ -1,0 +1,54 @@
+import { unlinkSync, writeFileSync } from "node:fs";
+import { flushCompileCache } from "node:module";
+import { join } from "node:path";
+import { readConfig } from "../config.ts";
+import { type Parts, startInstallation } from "../up.ts";
+
+/** Where a running installation writes its address, for `sluice login` and other commands on the same machine. */
+export function addressFile(home: string): string {
+  return join(home, "up.json");
+}
+
+/** `sluice up` and its parts: runs until SIGTERM or SIGINT, drains, exits 0. A second signal exits at once. */
+export async function runInstallation(parts: Parts, options: { readonly json?: boolean }): Promise<void> {
+  const config = readConfig();
+  const stopping = stopSignal();
+  const installation = await startInstallation(config, parts);
+  const { url } = installation;
+  if (url !== undefined) {
+    writeFileSync(addressFile(config.home), `${JSON.stringify({ url, pid: process.pid })}\n`, { mode: 0o600 });
+    const loginUrl = await installation.loginUrl();
+    if (options.json) console.log(JSON.stringify({ url, loginUrl, pid: process.pid }));
+    else console.log(`Sluice is ready at ${url}\nLog in: ${loginUrl}`);
+  } else if (options.json) console.log(JSON.stringify({ pid: process.pid }));
+  else console.log("Sluice is ready (no web server in this process)");
+  flushCompileCache();
+  await stopping;
+  await installation.stop();
+  if (url !== undefined) remove(addressFile(config.home));
+}
+
+function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    let isStopping = false;
+    const stop = () => {
+      if (isStopping) process.exit(1);
+      isStopping = true;
+      console.error("Stopping: running tasks may finish. Press Ctrl+C again to leave at once.");
+      resolve();
+    };
+    process.on("SIGTERM", stop);
+    process.on("SIGINT", stop);
+    // Timers of the house do not keep the process alive; this one does until the signal.
+    const alive = setInterval(() => {}, 2 ** 30);
+    process.once("exit", () => clearInterval(alive));
+  });
+}
+
+function remove(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // Somebody tidied up before us.
+  }
+}
