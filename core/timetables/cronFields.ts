@@ -1,4 +1,4 @@
-import { CronExpressionParser } from "cron-parser";
+import { createRequire } from "node:module";
 import { InvalidScheduleError } from "./invalidSchedule.ts";
 
 /** A cron expression as sets of numbers. Lists rise and hold no value twice. */
@@ -18,7 +18,7 @@ export interface CronFields {
   readonly nthDaysOfWeek: readonly { readonly day: number; readonly nth: number }[];
   /** `5L`: the last Friday of the month. */
   readonly lastDaysOfWeek: readonly number[];
-  /** False when the field allows every day. When both day fields are restricted, either of them suffices (as in cron). */
+  /** False when the field is a star. When both day fields are restricted, either of them suffices (as in cron). */
   readonly restrictsDayOfMonth: boolean;
   readonly restrictsDayOfWeek: boolean;
 }
@@ -77,8 +77,8 @@ export function parseCronFields(expression: string): CronFields {
     daysOfWeek: daysOfWeek.values,
     nthDaysOfWeek: daysOfWeek.nth,
     lastDaysOfWeek: daysOfWeek.last,
-    restrictsDayOfMonth: daysOfMonth.values.length < 31,
-    restrictsDayOfWeek: daysOfWeek.values.length < 7,
+    restrictsDayOfMonth: daysOfMonth.isRestricted,
+    restrictsDayOfWeek: daysOfWeek.isRestricted,
   };
   rejectImpossibleDate(expression, fields);
   return fields;
@@ -122,6 +122,8 @@ interface FieldSet {
   readonly nth: readonly { readonly day: number; readonly nth: number }[];
   /** Weekdays with L behind them; any entry in the day-of-month field means its last day. */
   readonly last: readonly number[];
+  /** False for a star. A full range (1-31) is a restriction, as in every cron. */
+  readonly isRestricted: boolean;
 }
 
 function readField(expression: string, kind: FieldKind, text: string): FieldSet {
@@ -129,61 +131,71 @@ function readField(expression: string, kind: FieldKind, text: string): FieldSet 
   const nth: { day: number; nth: number }[] = [];
   const last = new Set<number>();
   for (const item of text.split(",")) {
-    if (item === "*" || item === "?") {
-      for (let value = kind.min; value <= kind.max; value++) values.add(value);
+    const plain = readPlainItem(expression, kind, item);
+    if (plain !== undefined) {
+      for (const value of plain) values.add(value);
       continue;
     }
-    const wrapped = wrappingRange(expression, kind, item);
-    if (wrapped !== undefined) {
-      for (const value of wrapped) values.add(value);
-      continue;
-    }
-    const parsed = parseItem(expression, kind, item);
-    if (parsed.nth > 0) {
-      for (const day of parsed.values) nth.push({ day: Number(day), nth: parsed.nth });
-      continue;
-    }
-    for (const value of parsed.values) {
-      if (typeof value === "number") values.add(kind === DAY_OF_WEEK ? value % 7 : value);
-      else last.add(kind === DAY_OF_WEEK ? Number.parseInt(value, 10) % 7 : kind.max);
+    const special = readSpecialItem(expression, kind, item);
+    for (const value of special.values) {
+      if (typeof value === "string") last.add(kind === DAY_OF_WEEK ? Number.parseInt(value, 10) % 7 : kind.max);
+      else nth.push({ day: value % 7, nth: special.nth });
     }
   }
-  return { values: [...values].sort((a, b) => a - b), nth, last: [...last] };
+  return {
+    values: [...values].sort((a, b) => a - b),
+    nth,
+    last: [...last],
+    isRestricted: !/^[*?](\/0*1)?$/.test(text),
+  };
 }
 
-/** One list item, read by cron-parser in a field of its own so that a mistake can be blamed on it. */
-function parseItem(
+/** The values of `*`, `?`, a value, a range (it may wrap), each with or without a step; undefined for any other item. */
+function readPlainItem(expression: string, kind: FieldKind, item: string): number[] | undefined {
+  const parts = /^(?:[*?]|([A-Z]{3}|\d{1,2})(?:-([A-Z]{3}|\d{1,2}))?)(?:\/(\d{1,4}))?$/.exec(item);
+  if (parts === null) return undefined;
+  const [, from, to, stepText] = parts;
+  // Sunday is 0 and 7.
+  const highest = kind === DAY_OF_WEEK ? 7 : kind.max;
+  const first = from === undefined ? kind.min : fieldValue(kind, from);
+  const isSingle = from !== undefined && to === undefined && stepText === undefined;
+  const final = isSingle ? first : to === undefined ? kind.max : fieldValue(kind, to);
+  const step = Number(stepText ?? 1);
+  const length = kind.max - kind.min + 1;
+  if (first === undefined || final === undefined || step < 1 || step > length) {
+    throw invalidItem(expression, kind, item);
+  }
+  if (Math.min(first, final) < kind.min || Math.max(first, final) > highest) throw invalidItem(expression, kind, item);
+
+  const values: number[] = [];
+  const end = first > final ? final + length : final;
+  for (let value = first; value <= end; value += step) values.push(((value - kind.min) % length) + kind.min);
+  return values;
+}
+
+/** `L`, `5L` and `5#2`, read by cron-parser in a field of their own, so that a mistake can be blamed on it. */
+function readSpecialItem(
   expression: string,
   kind: FieldKind,
   item: string,
 ): { readonly values: readonly (number | string)[]; readonly nth: number } {
   try {
-    // `H` would be another number on every load. In names (THU, MARCH is not one) it is a letter like any other.
-    if (/(^|[^A-Z])H([^A-Z]|$)/.test(item)) throw new Error("H is random");
+    // Anything else with letters that it would take is `H`, a random number: another one on every load.
+    if (!/^[A-Z\d]*L$|#/.test(item)) throw new Error("not a special item");
     const texts = POSITIONS.map((position) => (position === kind ? item : "*"));
-    const { fields } = CronExpressionParser.parse(texts.join(" "));
+    const { fields } = loadCronParser().CronExpressionParser.parse(texts.join(" "));
     return { values: [...fields[kind.key].values], nth: kind === DAY_OF_WEEK ? fields.dayOfWeek.nthDay : 0 };
   } catch (cause) {
     throw invalidItem(expression, kind, item, { cause });
   }
 }
 
-/** The values of a range that runs over its field's end (`22-2`, `SAT-SUN`), or undefined for any other item. */
-function wrappingRange(expression: string, kind: FieldKind, item: string): number[] | undefined {
-  const range = /^([A-Z]{3}|\d{1,2})-([A-Z]{3}|\d{1,2})(?:\/(\d{1,2}))?$/.exec(item);
-  if (range === null) return undefined;
-  const [, from = "", to = "", stepText = "1"] = range;
-  const first = fieldValue(kind, from);
-  const final = fieldValue(kind, to);
-  if (first === undefined || final === undefined || first <= final) return undefined;
-  const step = Number(stepText);
-  if (first > kind.max || step === 0) throw invalidItem(expression, kind, item);
-  const values: number[] = [];
-  const length = kind.max - kind.min + 1;
-  for (let value = first; value <= final + length; value += step) {
-    values.push(((value - kind.min) % length) + kind.min);
-  }
-  return values;
+// cron-parser brings a date library: 30 ms to load and warm up, in every process that evaluates a DAG file. The plain
+// forms, which are nearly all there are, do not need it.
+const requireModule = createRequire(import.meta.url);
+
+function loadCronParser(): typeof import("cron-parser") {
+  return requireModule("cron-parser");
 }
 
 function fieldValue(kind: FieldKind, text: string): number | undefined {
@@ -205,7 +217,9 @@ function invalidItem(expression: string, kind: FieldKind, item: string, options?
 
 function adviceFor(kind: FieldKind, item: string): string {
   if (item === "") return "Remove the comma that has nothing beside it";
-  if (/\/0*$/.test(item)) return 'A step must be at least 1, such as "*/5"';
+  if (item.includes("/")) {
+    return `A step must be from 1 to ${kind.max - kind.min + 1}; a rhythm that fits no field is every("90m")`;
+  }
   if (item === "L" && kind === DAY_OF_WEEK) return 'Say which weekday: "5L" is the last Friday of the month';
   if (/W/.test(item) && kind === DAY_OF_MONTH) return 'The nearest weekday ("15W") is not supported; list the days';
   if (/(^|[^A-Z])H([^A-Z]|$)/.test(item)) return "H stands for a random number; write the number";

@@ -41,49 +41,53 @@ const UNKNOWN_MARGIN = 2 * DAY;
 const CACHED_YEARS = 256;
 const LONGEST_NAME = 64;
 
-// Formatters cost 50 µs and some kB each, offsets never change: one memo per zone serves every timetable. Keys are the
-// canonical names, so it can not outgrow the time zone database.
+const utcSpan: OffsetSpan = { start: -Infinity, end: Infinity, offset: 0, gap: 0, overlap: 0 };
+const utcClock: ZoneClock = { spanAt: () => utcSpan };
+
+// Formatters cost 50 µs and some kB each, and offsets never change: one memo per name serves every timetable. Letter case
+// makes many names of one zone, hence the limit.
 const clocks = new Map<string, ZoneClock>();
+const MOST_CLOCKS = 1000;
 
 /**
  * The clock of an IANA time zone ("Europe/Berlin", "UTC"; letter case does not matter).
  * @throws InvalidScheduleError when this machine knows no such zone.
  */
 export function zoneClock(timezone: string): ZoneClock {
-  const canonical = canonicalZone(timezone);
-  if (canonical === undefined) {
+  const clock = findClock(timezone);
+  if (clock === undefined) {
     throw new InvalidScheduleError(
       String(timezone),
       "that is not a time zone of the IANA database",
       'Write a name such as "Europe/Berlin", "America/New_York" or "UTC"',
     );
   }
-  let clock = clocks.get(canonical);
-  if (clock === undefined) {
-    clock = canonical === "UTC" ? utcClock : new IntlZoneClock(canonical);
-    clocks.set(canonical, clock);
-  }
   return clock;
 }
 
 /** True when `timezone` is the name of a time zone that this machine knows. Plain offsets ("+01:00") are not names. */
 export function isTimeZone(timezone: string): boolean {
-  return canonicalZone(timezone) !== undefined;
+  return findClock(timezone) !== undefined;
 }
 
-function canonicalZone(timezone: unknown): string | undefined {
+function findClock(timezone: unknown): ZoneClock | undefined {
   if (typeof timezone !== "string" || timezone.length > LONGEST_NAME || !/^[A-Za-z][\w+/-]*$/.test(timezone)) {
     return undefined;
   }
+  // The most common zone needs no Intl, whose first use costs a process 10 ms.
+  if (timezone.toUpperCase() === "UTC") return utcClock;
+  const known = clocks.get(timezone);
+  if (known !== undefined) return known;
   try {
-    return new Intl.DateTimeFormat("en-US", { timeZone: timezone }).resolvedOptions().timeZone;
-  } catch {
-    return undefined;
+    const clock = new IntlZoneClock(timezone);
+    if (clocks.size >= MOST_CLOCKS) clocks.clear();
+    clocks.set(timezone, clock);
+    return clock;
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
   }
 }
-
-const utcSpan: OffsetSpan = { start: -Infinity, end: Infinity, offset: 0, gap: 0, overlap: 0 };
-const utcClock: ZoneClock = { spanAt: () => utcSpan };
 
 /** Finds the transitions of a zone year by year, by probing the offset and halving where it differs. */
 class IntlZoneClock implements ZoneClock {
