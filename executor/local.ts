@@ -124,17 +124,19 @@ export class LocalExecutor implements Executor {
     const attempt = new HostAttempt(++this.#serial, work, reservation, { bytes: logBytes, lines: logLines });
     this.#attempts.set(attempt.id, attempt);
     this.#byKey.set(attemptKey(work.attempt), attempt);
-    if (this.#bundles.has(work.bundleHash)) return this.#assign(attempt);
-    this.#bundles.ensure(work.bundleHash).then(
-      () => this.#assign(attempt),
-      (error: Error) => this.#settle(attempt, failed({ name: error.name, message: error.message })),
-    );
+    if (this.#bundles.has(work.bundleHash)) this.#assign(attempt);
+    else this.#fetchThenAssign(attempt);
   }
 
   cancel(attemptId: AttemptId, reason: string, graceMs = this.#limits.graceMs): void {
     const attempt = this.#byKey.get(attemptKey(attemptId));
     if (attempt === undefined) return;
-    this.#stopAttempt(attempt, { message: reason, outcome: { kind: "cancelled", message: reason }, graceMs });
+    this.#stopAttempt(attempt, {
+      message: reason,
+      signalName: "AbortError",
+      outcome: { kind: "cancelled", message: reason },
+      graceMs,
+    });
   }
 
   async stop(graceMs: number): Promise<void> {
@@ -146,6 +148,7 @@ export class LocalExecutor implements Executor {
     };
     const order = {
       message: "Sluice is stopping",
+      signalName: "AbortError",
       outcome: { kind: "lost", error },
       graceMs: Math.min(1_000, this.#limits.graceMs),
     } as const;
@@ -158,6 +161,13 @@ export class LocalExecutor implements Executor {
   }
 
   // --- the life of an attempt --------------------------------------------------------------------------------
+
+  #fetchThenAssign(attempt: HostAttempt): void {
+    this.#bundles.ensure(attempt.work.bundleHash).then(
+      () => this.#assign(attempt),
+      (error: Error) => this.#settle(attempt, failed({ name: error.name, message: error.message })),
+    );
+  }
 
   #assign(attempt: HostAttempt): void {
     if (attempt.hasSettled) return; // Cancelled while its bundle was fetched.
@@ -243,7 +253,7 @@ export class LocalExecutor implements Executor {
   #timeOut(attempt: HostAttempt, limitMs: number): void {
     const message = `The task ran longer than its executionTimeout of ${limitMs / 1_000} s.`;
     const outcome = failed({ name: "TaskTimeout", message });
-    this.#stopAttempt(attempt, { message, outcome, graceMs: this.#limits.graceMs });
+    this.#stopAttempt(attempt, { message, signalName: "TimeoutError", outcome, graceMs: this.#limits.graceMs });
   }
 
   /** AbortSignal, then SIGTERM, then SIGKILL; the first order counts. */
@@ -257,7 +267,7 @@ export class LocalExecutor implements Executor {
       return;
     }
     const orderedAt = performance.now();
-    runner.send(["abort", attempt.id, order.message]);
+    runner.send(["abort", attempt.id, order.signalName, order.message]);
     if (runner.isolation === "shared") {
       this.#shared.ping(runner);
       this.#after(attempt, order.graceMs, () => void this.#abandon(attempt, runner, order, orderedAt));

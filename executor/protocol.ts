@@ -11,7 +11,7 @@ import type { AttemptWork, LogLine } from "./executor.ts";
 /** Host → runner. */
 export type ToRunner =
   | readonly ["run", id: number, work: AttemptWork]
-  | readonly ["abort", id: number, reason: string]
+  | readonly ["abort", id: number, name: "AbortError" | "TimeoutError", reason: string]
   | readonly ["reply", id: number, callId: number, isOk: boolean, value: Json, code: string]
   | readonly ["ping", serial: number];
 
@@ -84,11 +84,12 @@ export function isOutcome(value: unknown): value is TaskOutcome {
     case "failed":
       return isTaskError(value.error) && isBoolean(value.retryable) && isOptionalNumber(value.retryAfterMs);
     case "skipped":
+    case "cancelled":
       return value.message === undefined || typeof value.message === "string";
     case "reschedule":
       return typeof value.at === "number" && Number.isFinite(value.at);
     default:
-      // "lost" and "cancelled" are the host's to say.
+      // "lost" is the host's to say.
       return false;
   }
 }

@@ -1,15 +1,15 @@
-import { StringDecoder } from "node:string_decoder";
 import type { TimerHandle } from "../../core/clock.ts";
 import type { TaskOutcome } from "../../core/run.ts";
+import { LineSplitter } from "../../sdk/lines.ts";
 import type { AttemptId } from "../../store/rows.ts";
 import type { AttemptWork, LogLine, Reservation } from "../executor.ts";
 import { LogBudget, type LogLimits } from "../logs/budget.ts";
-import { LineSplitter } from "../logs/lines.ts";
 import type { RunnerProcess } from "./runner-process.ts";
 
 /** Why the host stops an attempt, and what it will have been. */
 export interface StopOrder {
   readonly message: string;
+  readonly signalName: "AbortError" | "TimeoutError";
   readonly outcome: TaskOutcome;
   /** From the abort signal to SIGTERM, ms. */
   readonly graceMs: number;
@@ -69,16 +69,14 @@ export function attemptKey({ runKey, tiNo, tryNumber, epoch }: AttemptId): strin
 }
 
 type Source = "stdout" | "stderr";
-interface NativeSource {
-  readonly decoder: StringDecoder;
-  readonly splitter: LineSplitter;
-}
 
 /** Cuts bytes of the runner's pipes into log lines; made lazily, because most tasks never write there. */
 class NativeOutput {
   readonly #limits: LogLimits;
   #budget: LogBudget | undefined;
-  readonly #sources = new Map<Source, NativeSource>();
+  readonly #splitters = new Map<Source, LineSplitter>();
+  #at = 0;
+  #lines: LogLine[] = [];
 
   constructor(limits: LogLimits) {
     this.#limits = limits;
@@ -90,28 +88,35 @@ class NativeOutput {
       this.#budget.skip();
       return [];
     }
-    let cutter = this.#sources.get(source);
-    if (cutter === undefined) {
-      cutter = { decoder: new StringDecoder("utf8"), splitter: new LineSplitter() };
-      this.#sources.set(source, cutter);
-    }
-    return this.#admit(at, source, cutter.splitter.push(cutter.decoder.write(chunk)));
+    this.#at = at;
+    this.#splitter(source, this.#budget).push(chunk);
+    return this.#take();
   }
 
   end(at: number): LogLine[] {
-    if (this.#budget === undefined) return [];
-    const lines = [...this.#sources].flatMap(([source, { splitter }]) => this.#admit(at, source, splitter.end()));
-    const closing = this.#budget.close(at);
-    if (closing !== undefined) lines.push(closing);
-    return lines;
+    this.#at = at;
+    for (const splitter of this.#splitters.values()) splitter.end();
+    const closing = this.#budget?.close(at);
+    if (closing !== undefined) this.#lines.push(closing);
+    return this.#take();
   }
 
-  #admit(at: number, source: Source, messages: readonly string[]): LogLine[] {
-    const lines: LogLine[] = [];
-    for (const message of messages) {
-      const line = this.#budget?.admit({ at, level: source === "stdout" ? "info" : "warning", source, message });
-      if (line !== undefined) lines.push(line);
-    }
+  #splitter(source: Source, budget: LogBudget): LineSplitter {
+    const present = this.#splitters.get(source);
+    if (present !== undefined) return present;
+    const level = source === "stdout" ? "info" : "error";
+    const splitter = new LineSplitter((message) => {
+      const line = budget.admit({ at: this.#at, level, source, message });
+      if (line !== undefined) this.#lines.push(line);
+    });
+    this.#splitters.set(source, splitter);
+    return splitter;
+  }
+
+  #take(): LogLine[] {
+    if (this.#lines.length === 0) return [];
+    const lines = this.#lines;
+    this.#lines = [];
     return lines;
   }
 }

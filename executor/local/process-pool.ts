@@ -55,7 +55,10 @@ export class ProcessPool {
   /** Gives the attempt to a warm runner, or lets it wait for one. */
   assign(attempt: HostAttempt): void {
     const runner = this.#takeIdle(attempt);
-    if (runner !== undefined) return this.#begin(attempt, runner);
+    if (runner !== undefined) {
+      this.#options.onAssigned(attempt, runner);
+      return;
+    }
     this.#waiting.push({ attempt, since: performance.now() });
     this.#grow();
   }
@@ -67,10 +70,16 @@ export class ProcessPool {
 
   /** The runner can take work: it has started, or its attempt has ended. */
   ready(runner: RunnerProcess): void {
-    if (runner.isRetiring || this.#isStopped) return runner.leave();
+    if (runner.isRetiring || this.#isStopped) {
+      runner.leave();
+      return;
+    }
     const next = this.#waiting.findIndex(({ attempt }) => this.#limitOf(attempt) === runner.memoryLimitMb);
     const waiting = next < 0 ? undefined : this.#waiting.splice(next, 1)[0];
-    if (waiting !== undefined) return this.#begin(waiting.attempt, runner);
+    if (waiting !== undefined) {
+      this.#options.onAssigned(waiting.attempt, runner);
+      return;
+    }
     runner.idleSince = performance.now();
     this.#idle.push(runner);
     if (this.#waiting.length > 0) this.#grow();
@@ -104,10 +113,6 @@ export class ProcessPool {
     clearTimeout(this.#shrinkTimer);
     this.#idle.length = 0;
     for (const runner of this.#runners) runner.leave();
-  }
-
-  #begin(attempt: HostAttempt, runner: RunnerProcess): void {
-    this.#options.onAssigned(attempt, runner);
   }
 
   #takeIdle(attempt: HostAttempt): RunnerProcess | undefined {

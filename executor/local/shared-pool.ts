@@ -48,9 +48,9 @@ export class SharedPool {
   /** One of its attempts has ended. */
   released(runner: RunnerProcess): void {
     if (runner.attempts.size > 0) return;
-    if (runner.isRetiring) return runner.leave();
     runner.idleSince = performance.now();
-    this.#planIdle();
+    if (runner.isRetiring) runner.leave();
+    else this.#planIdle();
   }
 
   /** Gets no further work; ends when its tasks have. */
@@ -110,8 +110,10 @@ export class SharedPool {
     if (!runner.isReady) return;
     const missed = this.#missed.get(runner) ?? 0;
     const { pingMs, pongTimeoutMs, onBlocked } = this.#options;
-    if (missed * pingMs >= pongTimeoutMs)
-      return onBlocked(runner, `gave no sign of life for ${Math.round((missed * pingMs) / 1_000)} s`);
+    if (missed * pingMs >= pongTimeoutMs) {
+      onBlocked(runner, `gave no sign of life for ${Math.round((missed * pingMs) / 1_000)} s`);
+      return;
+    }
     this.#missed.set(runner, missed + 1);
     this.ping(runner);
   }

@@ -1,9 +1,9 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { JsonObject } from "../../core/json.ts";
 import type { TaskOutcome } from "../../core/run.ts";
+import { LineSplitter } from "../../sdk/lines.ts";
 import type { AttemptWork, LogLine } from "../executor.ts";
 import { LogBudget } from "../logs/budget.ts";
-import { LineSplitter } from "../logs/lines.ts";
 import { endMarked, processesSince, sendSignal } from "../processes.ts";
 import type { RunnerOptions } from "../protocol.ts";
 import type { HostChannel } from "./channel.ts";
@@ -51,6 +51,7 @@ export class RunnerAttempt {
   readonly #children = new Set<number>();
   readonly #startedAt = performance.now();
   #firstChild: number | undefined;
+  #printLevel: LogLine["level"] = "info";
   #lastCall = 0;
   #lines: LogLine[] = [];
   #characters = 0;
@@ -76,8 +77,9 @@ export class RunnerAttempt {
     return this.#options.xcomMaxBytes;
   }
 
-  abort(reason: string): void {
-    this.#controller.abort(new DOMException(reason, "AbortError"));
+  /** `name`: "AbortError" or "TimeoutError", which is how the SDK tells a cancel from a timeout. */
+  abort(name: string, reason: string): void {
+    this.#controller.abort(new DOMException(reason, name));
   }
 
   // --- what the SDK calls ------------------------------------------------------------------------------------
@@ -112,10 +114,9 @@ export class RunnerAttempt {
   /** Text that the attempt's code printed. */
   print(source: Source, level: LogLine["level"], text: string): void {
     if (this.hasEnded) return;
-    if (this.#budget.isSpent) return this.#budget.skip();
-    this.#splitters[source] ??= new LineSplitter();
-    const at = Date.now();
-    for (const message of this.#splitters[source].push(text)) this.#append({ at, level, source, message });
+    this.#printLevel = level;
+    this.#splitters[source] ??= new LineSplitter((message) => this.log({ level: this.#printLevel, source, message }));
+    this.#splitters[source].push(text);
   }
 
   /** The host's answer to `call`. */
@@ -194,13 +195,9 @@ export class RunnerAttempt {
   }
 
   #closeLog(): void {
-    const at = Date.now();
-    for (const source of ["stdout", "stderr"] as const)
-      for (const message of this.#splitters[source]?.end() ?? []) {
-        const line = this.#budget.admit({ at, level: source === "stdout" ? "info" : "warning", source, message });
-        if (line !== undefined) this.#lines.push(line);
-      }
-    const closing = this.#budget.close(at);
+    this.#sendsLeft = 0;
+    for (const splitter of Object.values(this.#splitters)) splitter.end();
+    const closing = this.#budget.close(Date.now());
     if (closing !== undefined) this.#lines.push(closing);
     // Leaves in the same message as the outcome, before it.
     if (this.#lines.length > 0) this.#channel.post(["log", this.id, this.#lines]);

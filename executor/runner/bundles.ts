@@ -9,8 +9,8 @@ import { collectDags } from "../../sdk/registry.ts";
  */
 export class Bundles {
   readonly #folder: string;
-  readonly #loaded = new Map<string, ReadonlyMap<string, Dag>>();
-  readonly #loading = new Map<string, Promise<ReadonlyMap<string, Dag>>>();
+  readonly #loaded = new Map<string, ReadonlyMap<string, Dag<unknown>>>();
+  readonly #loading = new Map<string, Promise<ReadonlyMap<string, Dag<unknown>>>>();
 
   constructor(folder: string) {
     this.#folder = folder;
@@ -22,12 +22,12 @@ export class Bundles {
   }
 
   /** The DAG if its bundle is here already; answers without a turn of the event loop. */
-  ready(hash: string, dagId: string): Dag | undefined {
+  ready(hash: string, dagId: string): Dag<unknown> | undefined {
     return this.#loaded.get(hash)?.get(dagId);
   }
 
   /** Evaluates the bundle unless it is here. Rejects with what its evaluation throws, or when it does not define the DAG. */
-  async dag(hash: string, dagId: string): Promise<Dag> {
+  async dag(hash: string, dagId: string): Promise<Dag<unknown>> {
     const dags = this.#loaded.get(hash) ?? (await this.#load(hash));
     const dag = dags.get(dagId);
     if (dag === undefined)
@@ -37,13 +37,13 @@ export class Bundles {
     return dag;
   }
 
-  #load(hash: string): Promise<ReadonlyMap<string, Dag>> {
+  #load(hash: string): Promise<ReadonlyMap<string, Dag<unknown>>> {
     const loading = this.#loading.get(hash) ?? this.#evaluate(hash).finally(() => this.#loading.delete(hash));
     this.#loading.set(hash, loading);
     return loading;
   }
 
-  async #evaluate(hash: string): Promise<ReadonlyMap<string, Dag>> {
+  async #evaluate(hash: string): Promise<ReadonlyMap<string, Dag<unknown>>> {
     const url = pathToFileURL(join(this.#folder, `${hash}.mjs`)).href;
     const dags = await collectDags(() => import(url));
     const byId = new Map(dags.map((dag) => [dag.dagId, dag]));

@@ -1,6 +1,6 @@
+import { describeError } from "../../sdk/failure.ts";
 import { currentAttempt, type RunnerAttempt } from "./attempt.ts";
 import type { HostChannel } from "./channel.ts";
-import { toTaskError } from "./errors.ts";
 
 /**
  * What author code does to the process instead of returning: an exception or rejection that nobody catches, and `process.exit`. Each is
@@ -13,9 +13,9 @@ export function guardProcess(channel: HostChannel, sole: () => RunnerAttempt | u
   process.on("uncaughtException", (thrown, origin) => {
     const attempt = currentAttempt.getStore() ?? sole();
     const what = origin === "unhandledRejection" ? "an unhandled rejection" : "an uncaught exception";
-    channel.post(["retire", `${what}: ${toTaskError(thrown).message}`]);
+    channel.post(["retire", `${what}: ${describeError(thrown).message}`]);
     attempt?.killChildren();
-    attempt?.finishNow({ kind: "failed", error: toTaskError(thrown), retryable: true });
+    attempt?.finishNow({ kind: "failed", error: describeError(thrown), retryable: true });
     channel.flush();
   });
 
@@ -27,7 +27,7 @@ export function guardProcess(channel: HostChannel, sole: () => RunnerAttempt | u
     caller.name = "ExitWithoutResult";
     channel.post(["retire", "process.exit was called"]);
     attempt?.killChildren();
-    attempt?.finishNow({ kind: "failed", error: toTaskError(caller), retryable: true });
+    attempt?.finishNow({ kind: "failed", error: describeError(caller), retryable: true });
     channel.flush();
     // The host ends the process once it has read this. Others may be running here; the caller must not go on.
     if (attempt !== undefined) throw caller;

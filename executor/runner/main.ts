@@ -3,7 +3,8 @@
  * database nor a secret. When the channel closes, the host has left or died: it kills what it started and ends.
  */
 import { flushCompileCache } from "node:module";
-import "../../sdk/resolve-hook.ts";
+import { describeError } from "../../sdk/failure.ts";
+import { registerSdkResolution } from "../../sdk/resolve-hook.ts";
 import { executeTask } from "../../sdk/runtime.ts";
 import { endMarked } from "../processes.ts";
 import type { RunnerOptions, ToRunner } from "../protocol.ts";
@@ -11,7 +12,6 @@ import { currentAttempt, RunnerAttempt } from "./attempt.ts";
 import { Bundles } from "./bundles.ts";
 import { HostChannel } from "./channel.ts";
 import { trackChildren } from "./children.ts";
-import { toTaskError } from "./errors.ts";
 import { guardProcess } from "./faults.ts";
 import { captureOutput } from "./output.ts";
 import { Surroundings } from "./surroundings.ts";
@@ -26,6 +26,8 @@ let sole: RunnerAttempt | undefined;
 // The author's files, not the bundle's lines, stand in stack traces.
 process.setSourceMapsEnabled(true);
 delete process.env.NODE_COMPILE_CACHE;
+
+registerSdkResolution();
 
 const channel = new HostChannel(receive, leave);
 const surroundings = new Surroundings();
@@ -43,7 +45,7 @@ function receive(messages: readonly ToRunner[]): void {
         void run(new RunnerAttempt(message[1], message[2], options, channel));
         break;
       case "abort":
-        attempts.get(message[1])?.abort(message[2]);
+        attempts.get(message[1])?.abort(message[2], message[3]);
         break;
       case "reply":
         attempts.get(message[1])?.settleCall(message[2], message[3], message[4], message[5]);
@@ -68,7 +70,7 @@ async function run(attempt: RunnerAttempt): Promise<void> {
     await attempt.finish(outcome, returnValueJson);
   } catch (error) {
     // Not the task's own failure (the SDK turns that into an outcome): its bundle cannot be evaluated, or does not hold the DAG.
-    await attempt.finish({ kind: "failed", error: toTaskError(error), retryable: true });
+    await attempt.finish({ kind: "failed", error: describeError(error), retryable: true });
   }
   attempts.delete(attempt.id);
   if (!isShared) setImmediate(tidy);
@@ -92,7 +94,7 @@ function tidy(): void {
 /** The host closed the channel or died. Nothing may outlive this process that was started from it. */
 function leave(): void {
   for (const attempt of attempts.values()) {
-    attempt.abort("Sluice has stopped");
+    attempt.abort("AbortError", "Sluice has stopped");
     attempt.killChildren();
   }
   const runnerId = process.env.SLUICE_RUNNER;
