@@ -39,6 +39,8 @@ export interface CompiledGraph {
   readonly setupDependents: ReadonlyMap<number, readonly number[]>;
   /** True when a task looks at the previous run (dependsOnPast, waitForDownstream): the run then needs `PastFacts`. */
   readonly needsPast: boolean;
+  /** The tasks that do. */
+  readonly pastDependents: readonly number[];
 }
 
 /** The definition is not a graph that can run: a cycle, a duplicate task id, an unknown upstream. */
@@ -62,6 +64,7 @@ export function compileGraph(definition: DagDefinition): CompiledGraph {
   const all = tasks.map((_, index) => index);
   const leaves = all.filter((index) => downstream[index]?.length === 0);
   const setups = findIndirectSetups(tasks, upstream, downstream);
+  const pastDependents = all.filter((index) => tasks[index]?.dependsOnPast || tasks[index]?.waitForDownstream);
   return {
     definition,
     size: tasks.length,
@@ -77,7 +80,8 @@ export function compileGraph(definition: DagDefinition): CompiledGraph {
     weights: effectiveWeights(tasks, upstream, downstream, order),
     indirectSetups: setups.byTask,
     setupDependents: setups.bySetup,
-    needsPast: tasks.some((task) => task.dependsOnPast || task.waitForDownstream),
+    needsPast: pastDependents.length > 0,
+    pastDependents,
   };
 }
 

@@ -3,7 +3,7 @@ import type { TaskDefinition } from "./definition.ts";
 /** No delay between two tries is longer than this, whatever a task says. */
 export const MAX_RETRY_DELAY_MS = 24 * 3_600_000;
 
-/** Attempts in a row that may be lost to dying workers before the task fails. */
+/** How many attempts in a row, lost to dying workers, are tried again; the next loss fails the task. */
 export const MAX_LOST_IN_A_ROW = 3;
 
 /** Which failed try asks for a delay. */
