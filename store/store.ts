@@ -1,3 +1,4 @@
+import type { Clock } from "../core/clock.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { RunState, TaskState } from "../core/states.ts";
 import type { Change, CommitResult } from "./changes.ts";
@@ -189,6 +190,8 @@ export interface TaskReads {
   /** The grid: state bytes of the given runs in one read. `states[i]` is the state code of tiNo i. */
   grid(runKeys: readonly RunKey[]): Promise<ReadonlyMap<RunKey, readonly TaskInstanceRow[]>>;
   attempts(runKey: RunKey, tiNo: number): Promise<readonly AttemptRow[]>;
+  /** All attempts of a run, by tiNo and try. */
+  attemptsOfRun(runKey: RunKey): Promise<readonly AttemptRow[]>;
   attempt(runKey: RunKey, tiNo: number, tryNumber: number): Promise<AttemptRow | undefined>;
   /** Attempts in state running (all, or of one worker): what recovery looks at. */
   runningAttempts(workerId?: string): Promise<readonly AttemptRow[]>;
@@ -271,6 +274,10 @@ export interface StoreOptions {
   readonly migrate?: boolean;
   /** SQLite: take the exclusive right to run `up` on this file; rejects with code `database_in_use` when another process holds it. */
   readonly exclusive?: boolean;
+  /** File that is touched after commits and, by the exclusive process, watched for those of others (`<home>/hint`). */
+  readonly hintFile?: string;
+  /** Default: the machine's clock. */
+  readonly clock?: Clock;
 }
 
 /** Implemented in `store/open.ts`. */
