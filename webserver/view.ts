@@ -8,8 +8,11 @@ const VIEWS = fileURLToPath(new URL("./views/", import.meta.url));
 type Template = (it: object) => string;
 const cache = new Map<string, { template: Template; mtimeMs: number }>();
 
-/** Whether templates are looked at again when their file changed; off in production for speed. */
-const isWatching = process.env.SLUICE_DEV === "1";
+/**
+ * With `SLUICE_DEV=1` templates are looked at again when their file changed, and a field that the view model lacks is an error
+ * instead of an empty place. Off in production for speed.
+ */
+const isDev = () => process.env.SLUICE_DEV === "1";
 
 /**
  * Renders one template of `views/` with its view model, which the template sees as `it`. `<%= %>` escapes; `<%- %>` is for
@@ -17,13 +20,31 @@ const isWatching = process.env.SLUICE_DEV === "1";
  * which our own code made. Request data is never passed as options.
  */
 export function render(name: string, it: object): string {
-  return load(name)(it);
+  return load(name)(isDev() ? strict(it, name) : it);
+}
+
+/** The same view model, except that reading a field it does not have throws: EJS itself would print nothing. */
+function strict<T extends object>(model: T, where: string): T {
+  return new Proxy(model, {
+    get(target, key) {
+      const value: unknown = Reflect.get(target, key);
+      if (typeof key === "string" && key !== "toJSON" && !(key in target) && !Array.isArray(target))
+        throw new TypeError(`The view "${where}" reads "${key}", which its model does not have`);
+      return typeof value === "object" && value !== null && isPlain(value)
+        ? strict(value, `${where}.${String(key)}`)
+        : value;
+    },
+  });
+}
+
+function isPlain(value: object): boolean {
+  return Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype;
 }
 
 function load(name: string): Template {
   const path = join(VIEWS, `${name}.ejs`);
   const known = cache.get(path);
-  if (known && (!isWatching || statSync(path).mtimeMs === known.mtimeMs)) return known.template;
+  if (known && (!isDev() || statSync(path).mtimeMs === known.mtimeMs)) return known.template;
   const compiled = ejs.compile(readFileSync(path, "utf8"), {
     filename: path,
     strict: true,
@@ -31,9 +52,16 @@ function load(name: string): Template {
     localsName: "it",
     cache: false,
     rmWhitespace: false,
-  });
-  const template: Template = (it) =>
-    compiled({ ...it, include: (partial: string, model: object) => render(partial, model) });
+    // EJS would copy the model, which takes the strictness away; ours are never made of request data.
+    unsafePrototypeLocals: true,
+  } as ejs.Options);
+  const include = (partial: string, model: object) => render(partial, model);
+  const template: Template = (it) => compiled(withInclude(it, include));
   cache.set(path, { template, mtimeMs: statSync(path).mtimeMs });
   return template;
+}
+
+/** `it` with `include`; inherits instead of copying, so that a strict model stays strict. */
+function withInclude(it: object, include: (partial: string, model: object) => string): object {
+  return Object.create(it, { include: { value: include } });
 }

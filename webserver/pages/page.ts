@@ -91,7 +91,10 @@ export async function sendPage(
       lastEventId,
       path: request.originalUrl,
       user: request.access?.principal.name ?? "",
-      crumbs: [...(frame.crumbs ?? []), { label: frame.title }],
+      crumbs: [...(frame.crumbs ?? []), { label: frame.title, href: "" }].map(({ label, href }) => ({
+        label,
+        href: href ?? "",
+      })),
       nav: NAV.map((item) => ({
         ...item,
         section: item.section ?? "",
