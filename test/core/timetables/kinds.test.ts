@@ -127,6 +127,8 @@ describe("events", () => {
     const bounds = { now: later, startDate: now };
     expect(match.next({ ...bounds, catchup: true })?.logicalDate).to.equal(instant("2026-06-11T16:00Z"));
     expect(match.next({ ...bounds, catchup: false })?.logicalDate).to.equal(instant("2026-07-02T18:00Z"));
+    const eve = { now: instant("2026-07-02T18:00Z") - 1, startDate: now, catchup: false };
+    expect(match.next(eve)?.logicalDate).to.equal(instant("2026-06-11T16:00Z"));
     expect(match.next({ now: later, catchup: false })).to.equal(undefined);
   });
 
