@@ -11,6 +11,7 @@ import { DEFAULT_LIMITS, defaultSlots, type LocalExecutorOptions, type LocalLimi
 import { ProcessPool } from "./local/process-pool.ts";
 import { RunnerProcess } from "./local/runner-process.ts";
 import { SharedPool } from "./local/shared-pool.ts";
+import { Watchdog } from "./local/watchdog.ts";
 import { WorkerLease } from "./local/worker-lease.ts";
 import { endMarked, findMarked, sendSignal } from "./processes.ts";
 import type { RunnerOptions, ToHost } from "./protocol.ts";
@@ -30,6 +31,7 @@ export class LocalExecutor implements Executor {
   readonly #processes: ProcessPool;
   readonly #shared: SharedPool;
   readonly #lease: WorkerLease;
+  readonly #watchdog = new Watchdog();
   readonly #attempts = new Map<number, HostAttempt>();
   readonly #byKey = new Map<string, HostAttempt>();
   /** Reservations that are out, with what they took. */
@@ -99,7 +101,11 @@ export class LocalExecutor implements Executor {
     this.#listener = listener;
     await this.#lease.start();
     // The first runner boots beside whatever else starts now.
-    setImmediate(() => this.#processes.prefork());
+    setImmediate(() => {
+      if (this.#isStopping) return;
+      this.#watchdog.start(this.#bootId);
+      this.#processes.prefork();
+    });
   }
 
   reserve({ isolation }: SlotRequest): Reservation | undefined {
@@ -157,6 +163,7 @@ export class LocalExecutor implements Executor {
     this.#processes.stop();
     this.#shared.stop();
     if (this.#runnerCount > 0) await new Promise<void>((resolve) => (this.#whenAllExited = resolve));
+    this.#watchdog.stop();
     await this.#lease.stop();
   }
 

@@ -17,7 +17,7 @@ export function findMarked(
   marks: readonly EnvironmentMark[],
   candidates: readonly number[] = allProcesses(),
 ): number[] {
-  const needles = marks.map(({ name, value }) => (value === undefined ? `\0${name}=` : `\0${name}=${value}\0`));
+  const needles = marks.map(({ name, value }) => bytes(value === undefined ? `\0${name}=` : `\0${name}=${value}\0`));
   return candidates.filter((pid) => {
     if (pid === process.pid || pid <= 1) return false;
     const environment = environmentOf(pid);
@@ -25,8 +25,13 @@ export function findMarked(
   });
 }
 
-/** The environment as text in which each variable stands between two NULs; undefined for zombies and other users' processes. */
-export function environmentOf(pid: number): string | undefined {
+/** A text as `environmentOf` would show it. */
+function bytes(text: string): string {
+  return Buffer.from(text, "utf8").toString("latin1");
+}
+
+/** The environment, one character per byte, each variable between two NULs; undefined for zombies and other users' processes. */
+function environmentOf(pid: number): string | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/environ`, "latin1");
     return text === "" ? undefined : `\0${text}\0`;
@@ -38,10 +43,21 @@ export function environmentOf(pid: number): string | undefined {
 /** The value of one variable of another process, or undefined. */
 export function environmentValue(pid: number, name: string): string | undefined {
   const environment = environmentOf(pid);
-  const start = environment?.indexOf(`\0${name}=`) ?? -1;
+  const start = environment?.indexOf(bytes(`\0${name}=`)) ?? -1;
   if (environment === undefined || start < 0) return undefined;
-  const from = start + name.length + 2;
-  return environment.slice(from, environment.indexOf("\0", from));
+  const from = start + bytes(name).length + 2;
+  return Buffer.from(environment.slice(from, environment.indexOf("\0", from)), "latin1").toString("utf8");
+}
+
+/** The parent's id, or undefined when the process is gone. An orphan's parent is the init process. */
+export function parentOf(pid: number): number | undefined {
+  try {
+    // The command's name, in parentheses, may hold anything; the state and the parent follow its last one.
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Every process id that `/proc` shows, ascending; empty without `/proc`. */
