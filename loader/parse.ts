@@ -1,0 +1,45 @@
+import { stat } from "node:fs/promises";
+import type { DagDefinition } from "../core/definition.ts";
+import { type Bundle, bundleDagFile } from "./bundle.ts";
+import type { EsbuildService } from "./esbuild-service.ts";
+import { stampOf } from "./scan.ts";
+import { checkSource } from "./source-check.ts";
+import { CLOCK_TICK_MS, MISSING } from "./watcher.ts";
+
+/** A DAG file read and bundled. */
+export interface BundledFile {
+  readonly bundle: Bundle;
+  /** Stamps of what it imports by real path, as it was bundled; the DAG file itself left out. */
+  readonly inputs: ReadonlyMap<string, string>;
+  /** An input was changed while it was read: bundle again to be sure. */
+  readonly isUncertain: boolean;
+}
+
+/** A DAG file as `dags test` needs it: nothing of it is stored. */
+export interface ParsedFile {
+  readonly bundle: Bundle;
+  readonly definitions: readonly DagDefinition[];
+  /** How long reading, bundling and evaluating took. */
+  readonly parseMs: number;
+}
+
+/** Checks and bundles a file. Throws `DagFileError`; rejects with ENOENT when it is gone. */
+export async function bundleFile(
+  esbuild: EsbuildService,
+  request: { readonly root: string; readonly file: string; readonly realPath: string },
+): Promise<BundledFile> {
+  // Compared with times that the file system gives.
+  const started = Date.now();
+  await checkSource(request.file, request.realPath);
+  const bundle = await bundleDagFile(esbuild.build, request);
+  const imported = bundle.inputs.filter((path) => path !== request.realPath);
+  let isUncertain = false;
+  const inputs = await Promise.all(
+    imported.map(async (path): Promise<[string, string]> => {
+      const stats = await stat(path, { bigint: true }).catch(() => undefined);
+      if (stats !== undefined && Number(stats.mtimeMs) > started - CLOCK_TICK_MS) isUncertain = true;
+      return [path, stats === undefined ? MISSING : stampOf(stats)];
+    }),
+  );
+  return { bundle, inputs: new Map(inputs), isUncertain };
+}
