@@ -166,9 +166,11 @@ export class Evaluator {
   }
 
   async #timedOut(child: EvaluateChild, scene: EvaluationScene, url: string): Promise<DagFileError> {
+    // Without what the inspector prints.
+    const quiet = { ...scene, output: scene.output };
     const inspector = await child.openInspector(INSPECT_MS);
     const position = inspector === undefined ? undefined : await whereItLoops(inspector, url, INSPECT_MS);
-    return timeoutError(scene, this.#timeoutMs, position);
+    return timeoutError(quiet, this.#timeoutMs, position);
   }
 
   #read(end: ChildEnd, scene: EvaluationScene): readonly DagDefinition[] {

@@ -97,13 +97,16 @@ export function thrownError(
   );
 }
 
+/** What Node prints at its own end: about our code and its heap, not about the author's. */
+const NODES_OWN_WORDS = /<--- Last few GCs --->[\s\S]*$|Warning: Detected unsettled top-level await at .*\n.*\n.*\n?/g;
+
 function evaluationError(
   scene: EvaluationScene,
   code: DagFileErrorCode,
   message: string,
   extra: { readonly location?: SourceLocation | undefined; readonly stack?: string | undefined } = {},
 ): DagFileError {
-  const output = scene.output.trim();
+  const output = scene.output.replace(NODES_OWN_WORDS, "").trim();
   const parts = [extra.stack, output === "" ? undefined : `It printed:\n${output}`];
   const detail = parts.filter((part) => part !== undefined && part !== "").join("\n\n");
   return new DagFileError(code, scene.bundle.file, message, {

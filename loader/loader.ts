@@ -348,12 +348,12 @@ export class Loader {
 
   async #fail(error: DagFileError): Promise<void> {
     try {
-      await this.#registrar.fail(error);
+      const isNew = await this.#registrar.fail(error);
+      if (isNew) this.#options.logger.warn({ file: error.file, code: error.code }, error.message);
     } catch (cause) {
       this.#options.logger.error({ file: error.file, err: cause }, "An import error could not be stored");
       this.#queue.retryLater(error.file, STORE_RETRY_MS, true);
     }
-    this.#options.logger.warn({ file: error.file, code: error.code }, error.message);
     this.#emit({ file: error.file, kind: "failed", error });
   }
 

@@ -133,15 +133,16 @@ export class Registrar {
     }
   }
 
-  /** Stores why a file cannot be loaded; its DAGs stay as they are. */
-  async fail(error: DagFileError): Promise<void> {
+  /** Stores why a file cannot be loaded; its DAGs stay as they are. False when that is stored already. */
+  async fail(error: DagFileError): Promise<boolean> {
     const { file, location } = error;
     const message = error.message.slice(0, LONGEST_MESSAGE);
     const stack = error.detail?.slice(0, LONGEST_DETAIL) ?? null;
-    if (this.#errors.get(file) === signature(message, stack)) return;
+    if (this.#errors.get(file) === signature(message, stack)) return false;
     const [line, column] = [location?.line ?? null, location?.column ?? null];
     await this.#commit([{ kind: "importError.put", file, message, stack, line, column }]);
     this.#errors.set(file, signature(message, stack));
+    return true;
   }
 
   /** The file is gone. Gives its DAGs, and the files that were waiting for one of them. */

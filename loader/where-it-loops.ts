@@ -2,19 +2,26 @@ import { z } from "zod";
 
 /** A position in a script, as the inspector reports it; line and column count from 0. */
 export interface ScriptPosition {
-  readonly url: string;
   readonly line: number;
   readonly column: number;
 }
 
-const PausedSchema = z.object({
-  method: z.literal("Debugger.paused"),
-  params: z.object({
-    callFrames: z.array(
-      z.object({ url: z.string(), location: z.object({ lineNumber: z.number(), columnNumber: z.number() }) }),
-    ),
+const EventSchema = z.discriminatedUnion("method", [
+  z.object({
+    method: z.literal("Debugger.scriptParsed"),
+    params: z.object({ scriptId: z.string(), url: z.string() }),
   }),
-});
+  z.object({
+    method: z.literal("Debugger.paused"),
+    params: z.object({
+      callFrames: z.array(
+        z.object({
+          location: z.object({ scriptId: z.string(), lineNumber: z.number(), columnNumber: z.number() }),
+        }),
+      ),
+    }),
+  }),
+]);
 
 /**
  * Asks the inspector of a process that does not come to an end where it is: it is paused wherever it runs, and the
@@ -26,6 +33,7 @@ export async function whereItLoops(
   waitMs: number,
 ): Promise<ScriptPosition | undefined> {
   const socket = new WebSocket(inspectorUrl);
+  const scripts = new Set<string>();
   try {
     return await new Promise((resolve) => {
       setTimeout(resolve, waitMs, undefined).unref();
@@ -36,11 +44,11 @@ export async function whereItLoops(
         socket.send('{"id":2,"method":"Debugger.pause"}');
       };
       socket.onmessage = ({ data }) => {
-        const paused = PausedSchema.safeParse(JSON.parse(String(data)));
-        if (!paused.success) return;
-        const frame = paused.data.params.callFrames.find((candidate) => candidate.url === url);
-        const { lineNumber: line, columnNumber: column } = frame?.location ?? {};
-        resolve(line === undefined || column === undefined ? undefined : { url, line, column });
+        const event = EventSchema.safeParse(JSON.parse(String(data))).data;
+        if (event?.method === "Debugger.scriptParsed" && event.params.url === url) scripts.add(event.params.scriptId);
+        if (event?.method !== "Debugger.paused") return;
+        const frame = event.params.callFrames.find(({ location }) => scripts.has(location.scriptId));
+        resolve(frame && { line: frame.location.lineNumber, column: frame.location.columnNumber });
       };
     });
   } finally {
