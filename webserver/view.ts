@@ -54,7 +54,7 @@ function load(name: string): Template {
     rmWhitespace: false,
     // EJS would copy the model, which takes the strictness away; ours are never made of request data.
     unsafePrototypeLocals: true,
-  } as ejs.Options);
+  } as ejs.Options) as unknown as Template;
   const include = (partial: string, model: object) => render(partial, model);
   const template: Template = (it) => compiled(withInclude(it, include));
   cache.set(path, { template, mtimeMs: statSync(path).mtimeMs });

@@ -1,9 +1,10 @@
 import { Router } from "express";
 import type { WebDeps } from "../deps.ts";
 import { dagListRouter } from "./dag-list.ts";
+import { homeRouter } from "./home.ts";
 
 /** Every page of the server, one router per file; an address belongs to the first that takes it. */
-const PAGES: readonly ((deps: WebDeps) => Router)[] = [dagListRouter];
+const PAGES: readonly ((deps: WebDeps) => Router)[] = [homeRouter, dagListRouter];
 
 /** All pages behind the login. */
 export function pagesRouter(deps: WebDeps): Router {

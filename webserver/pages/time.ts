@@ -3,7 +3,7 @@ export interface TimeView {
   readonly iso: string;
   /** "3 min ago", "in 2 h" */
   readonly relative: string;
-  /** "2026-11-22 06:00:00 UTC" */
+  /** "2026-11-22 06:00 UTC" */
   readonly absolute: string;
   /** Which of the two stands in the text; the other one is the tooltip. */
   readonly style: TimeStyle;
@@ -42,15 +42,20 @@ export function relativeTime(at: number, now: number): string {
 
 const formats = new Map<string, Intl.DateTimeFormat>();
 
-/** Date and time to the second with the zone's short name. */
+/** Date and time with the zone; seconds only where there are any. */
 export function absoluteTime(at: number, zone = "UTC"): string {
-  if (zone === "UTC") return `${new Date(at).toISOString().slice(0, 19).replace("T", " ")} UTC`;
+  return `${localTime(at, zone).replace(/:00$/, "")} ${zone}`;
+}
+
+/** Wall-clock time in a zone: "2026-11-22 06:00:00". */
+export function localTime(at: number, zone = "UTC"): string {
+  if (zone === "UTC") return new Date(at).toISOString().slice(0, 19).replace("T", " ");
   let format = formats.get(zone);
   if (!format) {
     format = new Intl.DateTimeFormat("sv-SE", { timeZone: zone, dateStyle: "short", timeStyle: "medium" });
     formats.set(zone, format);
   }
-  return `${format.format(at)} ${zone}`;
+  return format.format(at);
 }
 
 /** A length of time for people: "0.4 s", "12 s", "3 min 20 s", "2 h 5 min", "4 d 2 h"; "" for none. */
