@@ -1,10 +1,13 @@
-import { mkdirSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { systemClock } from "../core/clock.ts";
 import { SluiceError } from "../core/errors.ts";
+import { touchHint, watchHint } from "./hints.ts";
 import { Secrets } from "./secrets.ts";
+import { Ballast } from "./sqlite/ballast.ts";
 import { Connection } from "./sqlite/connection.ts";
 import { storeUnavailable } from "./sqlite/errors.ts";
+import { takeExclusive } from "./sqlite/exclusive.ts";
 import { ensureSchema } from "./sqlite/schema.ts";
 import { SqliteStore } from "./sqlite/sqliteStore.ts";
 import type { Store, StoreOptions } from "./store.ts";
@@ -30,25 +33,45 @@ function sqlitePath(url: string): string {
 }
 
 async function openSqlite(path: string, secrets: Secrets, options: StoreOptions): Promise<Store> {
-  const opened: { close(): void }[] = [];
+  const { exclusive = false, hintFile } = options;
+  const owned: (() => void)[] = [];
+  const release = () => {
+    for (const free of owned.splice(0).reverse()) free();
+  };
   try {
-    mkdirSync(dirname(path), { recursive: true });
-    const writer = new Connection(path, { busyTimeoutMs: 50 });
-    opened.push(writer);
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    if (exclusive) owned.push(takeExclusive(path).release);
+    createPrivately(path);
+    const writer = new Connection(path);
+    owned.push(() => writer.close());
     await ensureSchema(writer, path, options.migrate ?? true);
-    const reader = new Connection(path, { isReader: true, busyTimeoutMs: 5_000 });
-    opened.push(reader);
-    return new SqliteStore({
+    const reader = new Connection(path, { isReader: true });
+    owned.push(() => reader.close());
+    const ballast = new Ballast(path);
+    if (exclusive) ballast.restore();
+    const store = new SqliteStore({
       path,
       writer,
       reader,
       secrets,
       clock: options.clock ?? systemClock,
-      makeRoom: () => false,
-      close: () => {},
+      makeRoom: () => ballast.drop(),
+      onCommitted: () => {
+        if (exclusive) ballast.restore();
+        else if (hintFile !== undefined) touchHint(hintFile);
+      },
+      close: release,
     });
+    if (exclusive && hintFile !== undefined) owned.push(watchHint(hintFile, () => store.announceForeign()));
+    return store;
   } catch (error) {
-    for (const part of opened.reverse()) part.close();
+    release();
     throw storeUnavailable(error, path);
   }
+}
+
+/** A new file is this user's alone; SQLite gives the files beside it the same mode. */
+function createPrivately(path: string): void {
+  // Only a missing file: opening and closing one drops the locks that this process may hold on it.
+  if (!existsSync(path)) closeSync(openSync(path, "a", 0o600));
 }

@@ -226,8 +226,7 @@ export function* deleteDag(scope: Scope, change: Of<"dag.delete">): Step<ChangeR
     throw new GuardFailure("stale", `Run "${active[0]}" of DAG "${dagId}" is not finished; cancel it first.`);
   for (const [runKey] of yield* all("select id from dag_run where dag_id = ?", dagId)) {
     yield* deleteRunRows(runKey as RunKey);
-    scope.context.dagOfRun.delete(runKey as RunKey);
-    scope.counts.delete(runKey as RunKey);
+    scope.forgetRun(runKey as RunKey);
   }
   yield* run("delete from backfill_date where backfill_id in (select id from backfill where dag_id = ?)", dagId);
   for (const table of ["event", "backfill", "dag_tag", "dag_version", "dag"])

@@ -251,8 +251,7 @@ export function* deleteRun(scope: Scope, change: Of<"run.delete">): Step<ChangeR
   if (row === undefined) throw new GuardFailure("missing", `Run ${runKey} does not exist (any more).`);
   const [dagId, runId, state] = row as [string, string, RunState];
   yield* deleteRunRows(runKey);
-  scope.context.dagOfRun.delete(runKey);
-  scope.counts.delete(runKey);
+  scope.forgetRun(runKey);
   scope.commandedRuns.add(runKey);
   scope.event({ kind: "run.deleted", dagId, from: state, detail: { runKey, runId } });
   return {};

@@ -53,6 +53,9 @@ export const EVENT_COLUMNS = [
   "detail",
 ] as const;
 
+const RUN_KEY = EVENT_COLUMNS.indexOf("run_key");
+const TI_NO = EVENT_COLUMNS.indexOf("ti_no");
+
 /** What stays the same over all transactions of one store. */
 export interface StoreContext {
   readonly dialect: DialectSql;
@@ -119,6 +122,17 @@ export class Scope {
     }
     if (from !== null) deltas[taskStateCode(from)] = (deltas[taskStateCode(from)] ?? 0) - by;
     if (to !== null) deltas[taskStateCode(to)] = (deltas[taskStateCode(to)] ?? 0) + by;
+  }
+
+  /** The run is deleted: what was gathered for it must not outlive it. Its events of this transaction keep only the DAG. */
+  forgetRun(runKey: RunKey): void {
+    this.context.dagOfRun.delete(runKey);
+    this.counts.delete(runKey);
+    for (const row of this.eventRows) {
+      if (row[RUN_KEY] !== runKey) continue;
+      row[RUN_KEY] = null;
+      row[TI_NO] = null;
+    }
   }
 
   /** The DAG of a run, or a `missing` failure. */

@@ -7,13 +7,13 @@ export class Connection {
   statementCount = 0;
   readonly #prepared = new Map<string, StatementSync>();
 
-  constructor(path: string, options: { readonly isReader?: boolean; readonly busyTimeoutMs: number }) {
-    this.database = new DatabaseSync(path, { timeout: options.busyTimeoutMs, enableForeignKeyConstraints: true });
+  constructor(path: string, options: { readonly isReader?: boolean } = {}) {
+    this.database = new DatabaseSync(path, { timeout: OPEN_TIMEOUT_MS, enableForeignKeyConstraints: true });
     // The mode is part of the file; naming it again is cheap, and a new file needs it before its first table.
     if (!options.isReader) this.exec("pragma journal_mode = wal");
     this.exec(`pragma synchronous = full; pragma cache_size = -16384; pragma temp_store = memory`);
     if (options.isReader) this.exec("pragma query_only = on");
-    else this.exec(`pragma journal_size_limit = ${64 << 20}`);
+    else this.exec(`pragma journal_size_limit = ${64 << 20}; pragma busy_timeout = ${WRITE_TIMEOUT_MS}`);
   }
 
   /** Whether a transaction is open. */
@@ -78,6 +78,11 @@ export class Connection {
 }
 
 const MAX_PREPARED = 400;
+
+/** How long opening and reading wait for a lock (recovery of another process's log), blocking. */
+const OPEN_TIMEOUT_MS = 5_000;
+/** Writers wait for each other without blocking the event loop; this only spares a retry when it is a matter of moments. */
+const WRITE_TIMEOUT_MS = 5;
 
 /** SQLite has no booleans. */
 function bindable(params: readonly SqlValue[]): readonly SQLInputValue[] {

@@ -3,6 +3,7 @@ import { EVENT_COLUMNS, GuardFailure, Scope, type StoreContext, writeCounts } fr
 import { insertSql, marks, type SqlValue, type Step } from "../statements.ts";
 import type { Connection } from "./connection.ts";
 import { isBusy, isDiskFull, storeUnavailable } from "./errors.ts";
+import { Timeline } from "./timeline.ts";
 
 /** What waits for the next transaction. */
 interface Job {
@@ -21,6 +22,9 @@ export interface Done<T> {
 /** A committed transaction: what it gathered, and the ids of its events. */
 export interface Committed {
   readonly scope: Scope;
+  /** The newest event that was known before. */
+  readonly previousEventId: number;
+  /** The first of this transaction; a gap to the previous one was written by another process. */
   readonly firstEventId: number;
   readonly lastEventId: number;
 }
@@ -59,16 +63,23 @@ export class GroupCommit {
   #isScheduled = false;
   #busySince: number | undefined;
   #idle: (() => void)[] = [];
+  readonly #timeline: Timeline;
   #lastEventId: number;
 
   constructor(options: GroupCommitOptions) {
     this.#options = options;
+    this.#timeline = new Timeline(options.connection);
     this.#lastEventId = (options.connection.all("select max(id) from event", [])[0]?.[0] as number | null) ?? 0;
   }
 
-  /** Id of the newest event this process has written (or found at the start). */
+  /** Id of the newest event this process has written, or found at the start or by `sawEvents`. */
   get lastEventId(): number {
     return this.#lastEventId;
+  }
+
+  /** Events of other processes up to this one have been dealt with. */
+  sawEvents(lastEventId: number): void {
+    this.#lastEventId = Math.max(this.#lastEventId, lastEventId);
   }
 
   /** Runs `work` in the next transaction; settles after its commit. A `GuardFailure` or other error rejects this job alone. */
@@ -152,7 +163,7 @@ export class GroupCommit {
   /** The fast path: all or nothing. Throws what any job throws. */
   #together(): void {
     const { connection, context, now } = this.#options;
-    const scope = new Scope(context, now());
+    const scope = new Scope(context, this.#timeline.begin(now()));
     const began = performance.now();
     const done: { job: Job; value: unknown; events: number }[] = [];
     for (const job of this.#queue) {
@@ -171,7 +182,7 @@ export class GroupCommit {
   /** The slow path: each job under a savepoint; a failing one is undone and rejected. */
   #oneByOne(): void {
     const { connection, context, now } = this.#options;
-    const total = new Scope(context, now());
+    const total = new Scope(context, this.#timeline.begin(now()));
     const began = performance.now();
     const outcomes: (() => void)[] = [];
     let firstEventId: number | undefined;
@@ -206,6 +217,7 @@ export class GroupCommit {
     const { connection } = this.#options;
     connection.drive(writeCounts(scope.counts));
     const rows = scope.eventRows;
+    this.#timeline.straighten(rows);
     let index = 0;
     let lastId = 0;
     for (; index + EVENTS_PER_INSERT <= rows.length; index += EVENTS_PER_INSERT) {
@@ -218,8 +230,9 @@ export class GroupCommit {
   }
 
   #announce(scope: Scope, firstEventId: number): void {
+    const previousEventId = this.#lastEventId;
     if (scope.eventRows.length > 0) this.#lastEventId = firstEventId + scope.eventRows.length - 1;
-    this.#options.onCommitted({ scope, firstEventId, lastEventId: this.#lastEventId });
+    this.#options.onCommitted({ scope, previousEventId, firstEventId, lastEventId: this.#lastEventId });
   }
 }
 

@@ -26,9 +26,10 @@ import type {
 import type { Connection } from "./connection.ts";
 import { sqliteSql } from "./dialect.ts";
 import { storeUnavailable } from "./errors.ts";
+import { foreignNotices } from "./foreign.ts";
 import { type Committed, GroupCommit } from "./groupCommit.ts";
 
-/** What a SQLite store is made of; `close` releases what the opener took besides (locks, watchers). */
+/** What a SQLite store is made of; `close` releases all that the opener took: connections, locks, watchers. */
 export interface SqliteStoreParts {
   readonly path: string;
   readonly writer: Connection;
@@ -36,7 +37,8 @@ export interface SqliteStoreParts {
   readonly secrets: Secrets;
   readonly clock: Clock;
   readonly makeRoom: () => boolean;
-  readonly onCommitted?: (committed: Committed) => void;
+  /** Called after each commit that changed something. */
+  readonly onCommitted: () => void;
   readonly close: () => void;
 }
 
@@ -102,9 +104,9 @@ export class SqliteStore implements Store {
     return () => void this.#listeners.delete(listener);
   }
 
-  /** Tells the listeners; also called with what another process committed. */
-  announce(notice: CommitNotice): void {
-    for (const listener of [...this.#listeners]) listener(notice);
+  /** Tells the listeners what other processes have committed since anybody looked. */
+  announceForeign(): void {
+    if (this.#closing === undefined) this.#announceForeign(this.#commits.lastEventId, Number.MAX_SAFE_INTEGER);
   }
 
   close(): Promise<void> {
@@ -115,8 +117,6 @@ export class SqliteStore implements Store {
   async #close(): Promise<void> {
     await this.#commits.idle();
     this.#listeners.clear();
-    this.#parts.reader.close();
-    this.#parts.writer.close();
     this.#parts.close();
   }
 
@@ -139,16 +139,28 @@ export class SqliteStore implements Store {
     }
   }
 
-  #committed(committed: Committed): void {
-    this.#parts.onCommitted?.(committed);
-    const { scope, lastEventId } = committed;
-    if (scope.eventRows.length === 0 || this.#listeners.size === 0) return;
-    this.announce({
+  #committed({ scope, previousEventId, firstEventId, lastEventId }: Committed): void {
+    if (scope.eventRows.length === 0) return;
+    this.#parts.onCommitted();
+    if (firstEventId > previousEventId + 1) this.#announceForeign(previousEventId, firstEventId);
+    if (this.#listeners.size === 0) return;
+    this.#announce({
       lastEventId,
       commandedRuns: [...scope.commandedRuns],
       dagIds: [...scope.dagIds],
       changedKinds: scope.kinds,
     });
+  }
+
+  #announceForeign(afterId: number, beforeId: number): void {
+    for (const notice of foreignNotices(this.#parts.reader, afterId, beforeId)) {
+      this.#commits.sawEvents(notice.lastEventId);
+      this.#announce(notice);
+    }
+  }
+
+  #announce(notice: CommitNotice): void {
+    for (const listener of [...this.#listeners]) listener(notice);
   }
 
   #requireOpen(): void {
