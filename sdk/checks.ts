@@ -1,3 +1,4 @@
+import { SluiceError } from "../core/errors.ts";
 import { suggestion } from "./keys.ts";
 
 /** Turns what an author wrote for one key into what is stored. @throws TypeError saying what it must be: "must be …". */
@@ -26,6 +27,7 @@ export function checkSpec<C extends Checks>(spec: unknown, checks: C): Checked<C
     try {
       checked[key] = check(value);
     } catch (error) {
+      if (error instanceof SluiceError) throw error;
       if (error instanceof NestedProblem) throw new TypeError(`${key}: ${error.message}`);
       throw new TypeError(
         `${key} ${error instanceof Error ? error.message : String(error)}, but it is ${describe(value)}.`,

@@ -102,12 +102,13 @@ export class ConnectionNotFoundError extends SluiceError {
   }
 }
 
-/** A task returned, or sent, something that an XCom cannot hold. `path` is where in the value, "$" for the whole. */
-export class XComValueError extends SluiceError {
+/** A task returned, or sent, something that an XCom cannot hold. Fails the task at once. */
+export class XComValueError extends FailFast {
+  /** Where in the value, as in "$.rows[3]"; "$" is the whole. */
   readonly path: string;
 
   constructor(message: string, path = "$") {
-    super("xcom_value", message);
+    super(message);
     this.name = "XComValueError";
     this.path = path;
   }

@@ -19,6 +19,8 @@ export interface OperatorBody {
   readonly isNoop?: boolean;
   /** True: the factory takes no inputs. */
   readonly takesNoInputs?: boolean;
+  /** The author's own function, when the task is nothing else. */
+  readonly handler?: (inputs: never) => unknown;
   /** Runs one try (or poke). What it throws fails the try. */
   execute(run: TaskRun): Promise<TaskResult>;
 }

@@ -1,13 +1,12 @@
-import type { Json, JsonObject } from "../core/json.ts";
+import type { JsonObject } from "../core/json.ts";
 import type { SkipDecision, TaskOutcome } from "../core/run.ts";
 import type { TaskRecord } from "./blueprint.ts";
 import { installCapture, Printer } from "./capture.ts";
 import { type TaskContext, type TaskLog, type TaskScope, taskScopes } from "./context.ts";
 import { type Dag, type DagInternals, internalsOf } from "./dag.ts";
-import { FailFast, XComValueError } from "./errors.ts";
+import { FailFast } from "./errors.ts";
 import { describeError, outcomeOf, truncate } from "./failure.ts";
 import type { RuntimeHost, TaskLogLine } from "./host.ts";
-import { JsonValueProblem, jsonText } from "./json-value.ts";
 import { logFields } from "./log-fields.ts";
 import { endpointOf } from "./node.ts";
 import { decide } from "./operators/decision.ts";
@@ -16,6 +15,7 @@ import { groupEnds, type Plan, planOf, reachable } from "./plan.ts";
 import { effectiveSettings } from "./serialize.ts";
 import type { TaskSettings } from "./spec.ts";
 import type { TaskResult, TaskRun } from "./task-run.ts";
+import { xcomText } from "./xcom.ts";
 
 export type { HostCalls, RuntimeHost, TaskLogLine } from "./host.ts";
 
@@ -193,6 +193,7 @@ function openRun(
   const inputs = Object.entries(work.inputs).map(([name, text]): [string, unknown] => [name, JSON.parse(text)]);
   return {
     context: scope.context,
+    dag: inner,
     host,
     inputs: Object.fromEntries(inputs),
     downstream: plan.downstream.get(record.taskId) ?? [],
@@ -223,41 +224,12 @@ function endOf(
   const { value, branch } = record.choice === undefined ? result : decide(record.choice.kind, result.value, run);
   const outcome = success(branch);
   if (settings.doXcomPush === false) return { outcome };
-  const returnValueJson = xcomText(value, record.taskId, xcomMaxBytes(host));
+  const returnValueJson = xcomText(value, record.taskId, host);
   return returnValueJson === undefined ? { outcome } : { outcome, returnValueJson };
 }
 
 function success(branch: SkipDecision | undefined): TaskOutcome {
   return branch === undefined ? { kind: "success" } : { kind: "success", branch };
-}
-
-/** @throws FailFast naming the task and what is wrong with its value. */
-function xcomText(value: unknown, taskId: string, maxBytes: number): string | undefined {
-  let text: string | undefined;
-  try {
-    text = jsonText(value);
-  } catch (error) {
-    if (!(error instanceof JsonValueProblem)) throw error;
-    const where = error.path === "$" ? "value" : `value at ${error.path}`;
-    throw new FailFast(`What task "${taskId}" returned cannot be stored: the ${where} ${error.message}.`, {
-      cause: new XComValueError(error.message, error.path),
-    });
-  }
-  if (text === undefined) return undefined;
-  const bytes = Buffer.byteLength(text);
-  if (bytes > maxBytes) {
-    throw new FailFast(
-      `What task "${taskId}" returned is too large: ${bytes.toLocaleString("en-US")} bytes of JSON, the limit is ${maxBytes.toLocaleString("en-US")}. Write it to a file or a table and return where it is.`,
-    );
-  }
-  return text;
-}
-
-const XCOM_MAX_BYTES = 1024 * 1024;
-
-function xcomMaxBytes(host: RuntimeHost): number {
-  const configured = host.xcomMaxBytes ?? Number(process.env.SLUICE_XCOM_MAX_BYTES);
-  return Number.isFinite(configured) && configured > 0 ? configured : XCOM_MAX_BYTES;
 }
 
 function failureOf(thrown: unknown, settings: TaskSettings, host: RuntimeHost, now: number): TaskOutcome {
@@ -277,10 +249,4 @@ function failureOf(thrown: unknown, settings: TaskSettings, host: RuntimeHost, n
         message: `retry.on threw, so the failure counts as retryable: ${error.message}`,
       }),
   });
-}
-
-/** The largest XCom text that a host accepts from `setXCom`. @throws FailFast as for a returned value. */
-export function xcomJson(value: unknown, taskId: string, host: Pick<RuntimeHost, "xcomMaxBytes">): Json {
-  const text = xcomText(value, taskId, xcomMaxBytes(host as RuntimeHost));
-  return text === undefined ? null : (JSON.parse(text) as Json);
 }

@@ -1,11 +1,13 @@
 import type { JsonObject } from "../core/json.ts";
 import type { SkipDecision } from "../core/run.ts";
 import type { TaskContext } from "./context.ts";
+import type { DagInternals } from "./dag.ts";
 import type { RuntimeHost } from "./host.ts";
 
 /** What an operator gets to work with for one try. */
 export interface TaskRun {
   readonly context: TaskContext;
+  readonly dag: DagInternals;
   readonly host: RuntimeHost;
   /** The task's inputs by argument name. */
   readonly inputs: { readonly [argument: string]: unknown };

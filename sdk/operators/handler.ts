@@ -11,6 +11,7 @@ export function handlerBody(kind: string, handler: AnyHandler, extra: Partial<Op
   return {
     kind,
     defaultId: handler.name,
+    handler,
     execute: async (run) => ({ kind: "value", value: await callHandler(handler, run) }),
     ...extra,
   };

@@ -1,1 +1,13 @@
 export type { Operator } from "../operator.ts";
+export { type FileSensorOptions, fileSensor } from "../sensors/file.ts";
+export { type HttpSensorOptions, httpSensor } from "../sensors/http.ts";
+export type { SensorOptions } from "../sensors/options.ts";
+export { type Sensed, sensor } from "../sensors/sensor.ts";
+export { type TimeSensorOptions, timeSensor } from "../sensors/time.ts";
+export type { JsonTemplate, Text, TextContext, TextMap } from "../text.ts";
+export { type BashOptions, bash } from "./bash.ts";
+export { empty } from "./empty.ts";
+export { type BranchChoice, branch, latestOnly, type ShortCircuitOptions, shortCircuit } from "./flow.ts";
+export { type HttpAnswer, type HttpOptions, type HttpRequestOptions, http } from "./http.ts";
+export { type NodeOptions, node } from "./node.ts";
+export { type FinalRunState, type TriggerDagRunOptions, triggerDagRun } from "./trigger-dag-run.ts";
