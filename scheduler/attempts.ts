@@ -9,6 +9,8 @@ export interface LiveAttempt {
   isRunning: boolean;
   /** A command or a limit has decided against it; its end only frees the instance. */
   isAbandoned: boolean;
+  /** Why it was told to stop. */
+  stopReason: string | undefined;
 }
 
 /** The attempts that run in the executors of this process, by task instance: at most one each, whatever the rows say. */
@@ -23,7 +25,7 @@ export class Attempts {
   add(attempt: AttemptId, executor: Executor): LiveAttempt {
     const key = keyOf(attempt.runKey, attempt.tiNo);
     if (this.#live.has(key)) throw new RangeError(`task instance ${key} already has an attempt in an executor`);
-    const live: LiveAttempt = { attempt, executor, isRunning: false, isAbandoned: false };
+    const live: LiveAttempt = { attempt, executor, isRunning: false, isAbandoned: false, stopReason: undefined };
     this.#live.set(key, live);
     const ofRun = this.#byRun.get(attempt.runKey);
     if (ofRun === undefined) this.#byRun.set(attempt.runKey, new Set([live]));

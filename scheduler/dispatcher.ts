@@ -9,6 +9,9 @@ import { Attempts } from "./attempts.ts";
 import type { Draft } from "./draft.ts";
 import type { OwnedRun } from "./owned-run.ts";
 
+/** Starts in one commit at most; the next turn goes on. */
+const MAX_STARTS_PER_TURN = 250;
+
 export interface DispatcherOptions {
   readonly clock: Clock;
   readonly logger: Logger;
@@ -86,11 +89,9 @@ export class Dispatcher {
     if (run.memory.stateOf(tiNo) === "scheduled") this.#queue.add(run.readyTask(tiNo), this.#o.clock.now());
   }
 
-  /** Starts what may start: decides queued and started, and adds both to the draft. */
-  fill(draft: Draft, runOf: (runKey: RunKey) => OwnedRun | undefined): void {
-    if (this.#isDraining || this.#queue.size === 0) return;
-    const freeSlots = this.#freeSlots();
-    if (freeSlots === 0) return;
+  /** Starts what may start: decides queued and started, and adds both to the draft. True when there may be more. */
+  fill(draft: Draft, runOf: (runKey: RunKey) => OwnedRun | undefined): boolean {
+    if (this.#isDraining || this.#queue.size === 0) return false;
     const places = new Map<ReadyTask, { readonly executor: Executor; readonly reservation: Reservation }>();
     const place = (task: ReadyTask): boolean => {
       const executor = this.#o.executors.get(task.executor);
@@ -99,7 +100,8 @@ export class Dispatcher {
       places.set(task, { executor, reservation });
       return true;
     };
-    for (const task of this.#queue.pick(this.#view(freeSlots, place))) {
+    // Executors have places of several kinds: whether there is one is asked per task.
+    for (const task of this.#queue.pick(this.#view(MAX_STARTS_PER_TURN, place))) {
       const placed = places.get(task);
       if (placed === undefined) throw new RangeError(`${task.taskId} was picked without a place`);
       const run = runOf(task.runKey);
@@ -111,11 +113,14 @@ export class Dispatcher {
       }
       draft.start({ run, live, ...placed });
     }
+    return places.size >= MAX_STARTS_PER_TURN;
   }
 
   /** Why an instance that is `scheduled` has not started. */
   refusal(runKey: RunKey, tiNo: number): WaitReason | undefined {
-    return this.#queue.refusal(runKey, tiNo, this.#view(this.#freeSlots()));
+    let freeSlots = 0;
+    for (const executor of this.#o.executors.values()) freeSlots += executor.freeSlots;
+    return this.#queue.refusal(runKey, tiNo, this.#view(freeSlots));
   }
 
   /** Whether an instance waits only for the end of its last attempt. */
@@ -139,11 +144,5 @@ export class Dispatcher {
 
   #view(freeSlots: number, place?: (task: ReadyTask) => boolean): LimitsView {
     return this.#usage.view({ now: this.#o.clock.now(), freeSlots, ...(place === undefined ? {} : { place }) });
-  }
-
-  #freeSlots(): number {
-    let freeSlots = 0;
-    for (const executor of this.#o.executors.values()) freeSlots += executor.freeSlots;
-    return freeSlots;
   }
 }

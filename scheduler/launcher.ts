@@ -35,7 +35,8 @@ export class Launcher {
       this.#pending++;
       void work
         .then((ready) => {
-          if (start.live.isAbandoned) throw new RangeError("it was stopped before it began");
+          if (start.live.isAbandoned || start.live.stopReason !== undefined)
+            throw new RangeError("it was stopped first");
           start.live.isRunning = true;
           start.executor.run(start.reservation, ready);
         })

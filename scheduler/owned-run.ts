@@ -6,6 +6,7 @@ import type { TaskInstanceFacts } from "../core/run.ts";
 import type { RunState, TaskState } from "../core/states.ts";
 import type { RunContextData } from "../executor/executor.ts";
 import type { RunFence } from "../store/changes.ts";
+import { taskFacts } from "../store/facts.ts";
 import type { DagRunRow, RunKey, TaskInstanceRow } from "../store/rows.ts";
 import type { Version } from "./catalog.ts";
 
@@ -46,7 +47,7 @@ export class OwnedRun {
     // A queued run is opened in order to begin; the commit that writes its first transitions makes it running.
     const state: RunState = row.state === "queued" ? "running" : row.state;
     const facts = { dagId, runId, runType, logicalDate, state, ...(past === undefined ? {} : { past }) };
-    this.memory = openRun(version.graph, facts, tasks.map(factsOf));
+    this.memory = openRun(version.graph, facts, tasks.map(taskFacts));
     this.context = {
       runType: row.runType,
       logicalDate: isoOf(row.logicalDate),
@@ -117,23 +118,6 @@ export class OwnedRun {
     this.dueTimers.clear();
     this.timeoutTimer?.cancel();
   }
-}
-
-/** The row's columns that the core reads. */
-export function factsOf(row: TaskInstanceRow): TaskInstanceFacts {
-  return {
-    tiNo: row.tiNo,
-    taskId: row.taskId,
-    mapIndex: row.mapIndex,
-    state: row.state,
-    tryNumber: row.tryNumber,
-    maxTries: row.maxTries,
-    epoch: row.epoch,
-    lostCount: row.lostCount,
-    ...(row.dueAt === null ? {} : { dueAt: row.dueAt }),
-    ...(row.firstPokeAt === null ? {} : { firstPokeAt: row.firstPokeAt }),
-    ...(row.branch === null ? {} : { branch: row.branch }),
-  };
 }
 
 function keyOf(taskId: string, mapIndex: number): string {

@@ -57,6 +57,7 @@ export class RunOwner implements ExecutorListener {
   #inbox: Happening[] = [];
   #isTurning = false;
   #isWoken = false;
+  #isDraining = false;
   #isStopped = false;
   readonly #idleWatchers = new Set<() => void>();
 
@@ -134,7 +135,7 @@ export class RunOwner implements ExecutorListener {
   }
 
   onOutcome(report: OutcomeReport): void {
-    this.#post({ kind: "outcome", report });
+    this.#post({ kind: "outcome", report: this.#isDraining ? interrupted(report) : report });
   }
 
   onSlotsFree(): void {
@@ -158,6 +159,12 @@ export class RunOwner implements ExecutorListener {
   /** Resolves when `isIdle`. */
   async idle(): Promise<void> {
     while (!this.isIdle) await new Promise<void>((resolve) => this.#idleWatchers.add(resolve));
+  }
+
+  /** Starts nothing more; attempts that end because we stop them are to run again, at no cost to their tries. */
+  drain(): void {
+    this.#isDraining = true;
+    this.#o.dispatcher.drain();
   }
 
   /** Takes no further turn. What is not committed is left to the next start. */
@@ -185,7 +192,7 @@ export class RunOwner implements ExecutorListener {
         this.#apply(draft, { kind: "past", runKey: follower, facts });
       }
       this.#runs.admit();
-      this.#o.dispatcher.fill(draft, (runKey) => this.#runs.open(runKey));
+      if (this.#o.dispatcher.fill(draft, (runKey) => this.#runs.open(runKey))) this.wake();
       await this.#write(draft);
     } catch (error) {
       this.#o.logger.error({ err: error }, "a turn of the scheduler failed; reading its runs again");
@@ -336,7 +343,10 @@ export class RunOwner implements ExecutorListener {
       if (entry !== undefined) entry.strikes = 0;
     }
     for (const start of draft.starts) this.#launcher.launch(start, () => this.#tellIdle());
-    for (const { live, reason } of draft.stops) if (live.isRunning) live.executor.cancel(live.attempt, reason);
+    for (const { live, reason } of draft.stops) {
+      live.stopReason = reason;
+      if (live.isRunning) live.executor.cancel(live.attempt, reason);
+    }
     for (const { follow } of draft.afterwards) follow();
   }
 
@@ -368,4 +378,9 @@ export class RunOwner implements ExecutorListener {
 function runKeyOf(happening: Happening): RunKey {
   if (happening.kind === "outcome") return happening.report.attempt.runKey;
   return happening.kind === "loaded" ? happening.entry.runKey : happening.runKey;
+}
+
+function interrupted(report: OutcomeReport): OutcomeReport {
+  if (report.outcome.kind !== "lost") return report;
+  return { ...report, outcome: { kind: "cancelled", message: report.outcome.error.message } };
 }
