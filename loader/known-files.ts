@@ -1,6 +1,7 @@
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import { inputStamp } from "./scan.ts";
 
 const KnownFileSchema = z.object({
   /** Stamp of the DAG file, and of each of its inputs by real path. */
@@ -26,6 +27,7 @@ export type KnownFile = z.infer<typeof KnownFileSchema>;
 export class KnownFiles {
   readonly #path: string;
   readonly #format: string;
+  #files: ReadonlyMap<string, KnownFile> = new Map();
 
   /** `format` changes whenever bundling or evaluating may give another result for the same file. */
   constructor(home: string, format: string) {
@@ -33,15 +35,22 @@ export class KnownFiles {
     this.#format = format;
   }
 
-  /** By path below the DAG folder; empty when nothing usable is stored. */
-  async read(root: string): Promise<ReadonlyMap<string, KnownFile>> {
+  /** Reads what is stored about this DAG folder, if it is usable. */
+  async read(root: string): Promise<void> {
     try {
       const stored = KnownFilesSchema.parse(JSON.parse(await readFile(this.#path, "utf8")));
-      if (stored.format !== this.#format || stored.root !== root) return new Map();
-      return new Map(Object.entries(stored.files));
+      if (stored.format === this.#format && stored.root === root) this.#files = new Map(Object.entries(stored.files));
     } catch {
-      return new Map();
+      // Missing or damaged: nothing is known.
     }
+  }
+
+  /** What is known of a file (path below the DAG folder), if it and all that it imports are as they were then. */
+  async unchanged(path: string, stamp: string): Promise<KnownFile | undefined> {
+    const known = this.#files.get(path);
+    if (known === undefined || known.stamp !== stamp) return undefined;
+    const stamps = await Promise.all(Object.keys(known.inputs).map(inputStamp));
+    return Object.values(known.inputs).every((input, at) => input === stamps[at]) ? known : undefined;
   }
 
   /** Replaces what is stored. */

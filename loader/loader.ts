@@ -1,20 +1,25 @@
-import { realpath, stat } from "node:fs/promises";
+import { realpath } from "node:fs/promises";
 import { basename, dirname, relative, resolve, sep } from "node:path";
 import type { Clock, TimerHandle } from "../core/clock.ts";
 import { NotFoundError } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
 import type { Store } from "../store/store.ts";
-import type { Bundle } from "./bundle.ts";
+import type { DagFile, FileOutcome } from "./dag-file.ts";
 import { DagFileError } from "./dag-file-error.ts";
 import { EsbuildService } from "./esbuild-service.ts";
-import { type Evaluation, Evaluator } from "./evaluate.ts";
+import { Evaluator } from "./evaluate.ts";
+import { FileLoading, NO_DAGS } from "./file-loading.ts";
 import { FileQueue, type FileTask } from "./file-queue.ts";
 import { type KnownFile, KnownFiles } from "./known-files.ts";
 import { bundleFile, type ParsedFile } from "./parse.ts";
-import { Registrar, type StoredDag } from "./registrar.ts";
-import { isSourceName, type SourceFile, stampOf } from "./scan.ts";
-import { Slots } from "./slots.ts";
-import { type FolderChanges, FolderWatcher, MISSING } from "./watcher.ts";
+import { Registrar } from "./registrar.ts";
+import { isSourceName, type SourceFile } from "./scan.ts";
+import { type FolderChanges, FolderWatcher } from "./watcher.ts";
+
+export type { FileOutcome } from "./dag-file.ts";
+export { DagFileError } from "./dag-file-error.ts";
+export type { ParsedFile } from "./parse.ts";
+export type { StoredDag } from "./registrar.ts";
 
 export interface LoaderOptions {
   readonly store: Store;
@@ -34,37 +39,10 @@ export interface LoaderOptions {
   readonly evaluateHeapMb?: number;
 }
 
-/** What became of a DAG file; paths are below the DAG folder, with `/`. */
-export type FileOutcome =
-  | { readonly file: string; readonly kind: "loaded"; readonly dags: readonly StoredDag[]; readonly parseMs: number }
-  /** Its code is what it was when it was last loaded. */
-  | { readonly file: string; readonly kind: "unchanged" }
-  /** Its DAGs, if it had any, stay in service as they were. */
-  | { readonly file: string; readonly kind: "failed"; readonly error: DagFileError }
-  | { readonly file: string; readonly kind: "removed"; readonly dagIds: readonly string[] };
-
-/** What is known of a file on disk. */
-interface DagFile {
-  source: SourceFile;
-  /** Stamp of the file when it was last loaded without error. */
-  loadedStamp: string | undefined;
-  /** Stamps of what it imported then, by real path. */
-  inputs: ReadonlyMap<string, string>;
-  error: DagFileError | undefined;
-  /** Loads that failed in a row. */
-  failures: number;
-}
-
 /** A save by delete and create must not look like a delete. */
 const VANISH_GRACE_MS = 500;
-const EVALUATIONS = 2;
-const SLOW_EVALUATIONS = 8;
-/** What failed at run time may have failed for a passing reason: a busy machine, a package not yet installed. */
-const RETRY_MS = [30_000, 300_000, 1_800_000];
 const STORE_RETRY_MS = 1_000;
 const SAVE_KNOWN_MS = 3_000;
-/** An import was written while it was read: look again once the file system's clock has moved on. */
-const UNCERTAIN_MS = 100;
 /** Changes when the same file may give another result: the bundler's version, or how definitions are made. */
 const LOAD_FORMAT = `1 ${process.versions.node.split(".")[0]}`;
 
@@ -79,7 +57,7 @@ export class Loader {
   readonly #evaluator: Evaluator;
   readonly #registrar: Registrar;
   readonly #known: KnownFiles;
-  readonly #evaluations = new Slots(EVALUATIONS, SLOW_EVALUATIONS);
+  readonly #loading: FileLoading;
   readonly #queue: FileQueue;
   readonly #files = new Map<string, DagFile>();
   /** Files that have vanished and may come back at once, with the timer of their grace. */
@@ -88,7 +66,6 @@ export class Loader {
   readonly #vanished = new Map<string, TimerHandle>();
   readonly #listeners = new Set<(outcome: FileOutcome) => void>();
   readonly #writes = new Set<Promise<void>>();
-  #knownAtStart: ReadonlyMap<string, KnownFile> = new Map();
   #starting: Promise<void> | undefined;
   #isStopped = false;
   #isFolderMissing = false;
@@ -115,6 +92,18 @@ export class Loader {
       store: options.store,
       isPausedByDefault: options.isPausedByDefault,
       isPresent: (file) => this.#files.has(file) && !this.#vanished.has(file),
+    });
+    this.#loading = new FileLoading({
+      dagsFolder: this.#options.dagsFolder,
+      esbuild: this.#esbuild,
+      evaluator: this.#evaluator,
+      registrar: this.#registrar,
+      known: this.#known,
+      logger,
+      retryLater: (path, inMs, isForced) => this.#queue.retryLater(path, inMs, isForced),
+      onImports: (paths) => this.#watcher.watchFilesOf(paths),
+      onReleased: (waiting) => this.#settleOrphans(waiting, VANISH_GRACE_MS),
+      onOutcome: (outcome) => this.#emit(outcome),
     });
   }
 
@@ -186,7 +175,7 @@ export class Loader {
     this.#unsubscribe = store.onCommit((notice) => {
       if (notice.changedKinds.has("dag.delete")) this.#onDeleted(notice.dagIds);
     });
-    this.#knownAtStart = await this.#known.read(dagsFolder);
+    await this.#known.read(dagsFolder);
     if (!this.#isStopped) this.#watcher.start();
   }
 
@@ -239,7 +228,7 @@ export class Loader {
     this.#options.logger.warn({ path, code }, "A path in the DAG folder cannot be read");
     if (!isSourceName(basename(path))) return;
     const why = code === "ELOOP" ? "its symlinks lead in a circle" : `the system says ${code}`;
-    this.#track(this.#fail(new DagFileError("dag_file_unreadable", path, `${path} cannot be read: ${why}.`)));
+    this.#track(this.#loading.fail(new DagFileError("dag_file_unreadable", path, `${path} cannot be read: ${why}.`)));
   }
 
   /** Files that the store knows and that are no longer there. */
@@ -264,97 +253,11 @@ export class Loader {
     }
   }
 
-  // --- the way of one file -----------------------------------------------------------------------------------
-
   async #load(task: FileTask): Promise<void> {
     const file = this.#files.get(task.path);
     if (file === undefined || this.#vanished.has(task.path)) return;
-    try {
-      if (!task.isForced && (await this.#isKnown(task.path, file)))
-        return await this.#confirm(task.path, file, file.source.stamp);
-      await this.#loadChanged(task, file);
-    } catch (error) {
-      await this.#onFailure(task, file, error);
-    }
-  }
-
-  async #loadChanged(task: FileTask, file: DagFile): Promise<void> {
-    const started = performance.now();
-    const { path } = task;
-    const { stamp, realPath } = file.source;
-    // A warm process by the time the bundle is made.
-    if (task.isUrgent) this.#evaluator.prepare();
-    const root = await realpath(this.#options.dagsFolder);
-    const { bundle, inputs, isUncertain } = await bundleFile(this.#esbuild, { root, file: path, realPath });
-    task.signal.throwIfAborted();
-    file.inputs = inputs;
-    this.#watcher.watchFilesOf(inputs.keys());
-    if (isUncertain) this.#queue.retryLater(path, UNCERTAIN_MS, false);
-    if (!task.isForced && this.#registrar.goodLoad(path)?.bundleHash === bundle.hash) {
-      return this.#confirm(path, file, stamp);
-    }
-    const { definitions } = bundle.usesSdk ? await this.#evaluate(bundle, root, task) : NO_DAGS;
-    task.signal.throwIfAborted();
-    const parseMs = performance.now() - started;
-    const { dags, waiting } = await this.#registrar.put(bundle, definitions, parseMs);
-    this.#succeeded(file, stamp);
-    this.#settleOrphans(waiting, VANISH_GRACE_MS);
-    this.#emit({ file: path, kind: "loaded", dags, parseMs });
-  }
-
-  async #evaluate(bundle: Bundle, root: string, task: FileTask): Promise<Evaluation> {
-    const slot = await this.#evaluations.acquire(task.isUrgent);
-    try {
-      return await this.#evaluator.evaluate(bundle, root, task.signal, () => slot.stepAside());
-    } finally {
-      slot.release();
-    }
-  }
-
-  async #confirm(path: string, file: DagFile, stamp: string): Promise<void> {
-    await this.#registrar.confirm(path);
-    this.#succeeded(file, stamp);
-    this.#emit({ file: path, kind: "unchanged" });
-  }
-
-  #succeeded(file: DagFile, stamp: string): void {
-    file.loadedStamp = stamp;
-    file.error = undefined;
-    file.failures = 0;
+    await this.#loading.load(task, file);
     this.#scheduleSave();
-  }
-
-  async #onFailure(task: FileTask, file: DagFile, error: unknown): Promise<void> {
-    // Superseded: the file is loaded again. Or gone: the watcher reports that.
-    if (task.signal.aborted || (error as NodeJS.ErrnoException).code === "ENOENT") return;
-    file.failures++;
-    if (error instanceof DagFileError) {
-      file.error = error;
-      file.loadedStamp = undefined;
-      const retryMs = RETRY_MS[Math.min(file.failures, RETRY_MS.length) - 1];
-      if (mayPass(error) && retryMs !== undefined) this.#queue.retryLater(task.path, retryMs, true);
-      await this.#fail(error);
-      return;
-    }
-    this.#retryAfter(task.path, file, task.isForced, error);
-  }
-
-  /** The fault is not the file's: the store is away, or the machine is out of processes. */
-  #retryAfter(path: string, file: DagFile, isForced: boolean, error: unknown): void {
-    const inMs = Math.min(STORE_RETRY_MS * 2 ** (file.failures - 1), 30_000);
-    this.#options.logger.error({ file: path, err: error, retryInMs: inMs }, "A DAG file could not be loaded for now");
-    this.#queue.retryLater(path, inMs, isForced);
-  }
-
-  async #fail(error: DagFileError): Promise<void> {
-    try {
-      const isNew = await this.#registrar.fail(error);
-      if (isNew) this.#options.logger.warn({ file: error.file, code: error.code }, error.message);
-    } catch (cause) {
-      this.#options.logger.error({ file: error.file, err: cause }, "An import error could not be stored");
-      this.#queue.retryLater(error.file, STORE_RETRY_MS, true);
-    }
-    this.#emit({ file: error.file, kind: "failed", error });
   }
 
   async #remove(path: string): Promise<void> {
@@ -409,23 +312,6 @@ export class Loader {
 
   // --- what is remembered for the next start -----------------------------------------------------------------
 
-  /** Whether the file and all that it imports are as they were when the store got what it has. */
-  async #isKnown(path: string, file: DagFile): Promise<boolean> {
-    const known = this.#knownAtStart.get(path);
-    if (known === undefined || known.stamp !== file.source.stamp || file.loadedStamp !== undefined) return false;
-    if (this.#registrar.hasError(path)) return false;
-    const stamps = await Promise.all(
-      Object.keys(known.inputs).map((input) => stat(input, { bigint: true }).then(stampOf, () => MISSING)),
-    );
-    if (Object.values(known.inputs).some((stamp, at) => stamp !== stamps[at])) return false;
-    const good = this.#registrar.goodLoad(path);
-    if (known.dagIds.length === 0 && good === undefined) this.#registrar.assumeWithoutDags(path, known.bundleHash);
-    else if (good?.bundleHash !== known.bundleHash || good.dagIds.join() !== known.dagIds.join()) return false;
-    file.inputs = new Map(Object.entries(known.inputs));
-    this.#watcher.watchFilesOf(file.inputs.keys());
-    return true;
-  }
-
   #scheduleSave(): void {
     if (this.#saveTimer !== undefined || this.#isStopped) return;
     const { clock } = this.#options;
@@ -461,15 +347,8 @@ export class Loader {
   }
 }
 
-const NO_DAGS: Pick<Evaluation, "definitions"> = { definitions: [] };
-
 function isBundleError(error: DagFileError | undefined): boolean {
   return error?.code === "dag_file_syntax" || error?.code === "dag_file_unresolved";
-}
-
-/** Whether the same file might load another time. */
-function mayPass(error: DagFileError): boolean {
-  return !["dag_file_syntax", "dag_file_invalid", "dag_file_conflict", "dag_file_unreadable"].includes(error.code);
 }
 
 function updated(stamps: ReadonlyMap<string, string>, newer: ReadonlyMap<string, string>): Map<string, string> {

@@ -2,9 +2,9 @@ import { stat } from "node:fs/promises";
 import type { DagDefinition } from "../core/definition.ts";
 import { type Bundle, bundleDagFile } from "./bundle.ts";
 import type { EsbuildService } from "./esbuild-service.ts";
-import { stampOf } from "./scan.ts";
+import { MISSING, stampOf } from "./scan.ts";
 import { checkSource } from "./source-check.ts";
-import { CLOCK_TICK_MS, MISSING } from "./watcher.ts";
+import { CLOCK_TICK_MS } from "./watcher.ts";
 
 /** A DAG file read and bundled. */
 export interface BundledFile {

@@ -42,6 +42,14 @@ export function stampOf(stats: BigIntStats): string {
   return `${stats.mtimeNs}:${stats.ctimeNs}:${stats.size}:${stats.ino}`;
 }
 
+/** The stamp of an input that is not there. */
+export const MISSING = "missing";
+
+/** The stamp of a file by its path, `MISSING` when it cannot be read. */
+export async function inputStamp(path: string): Promise<string> {
+  return stat(path, { bigint: true }).then(stampOf, () => MISSING);
+}
+
 /**
  * Looks at the DAG folder and everything below. Symlinks are followed; what is reachable by several ways counts once,
  * by its own name if it has one below the folder, so that neither a loop of symlinks nor a link beside its target

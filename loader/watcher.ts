@@ -1,8 +1,8 @@
 import { type FSWatcher, watch } from "node:fs";
-import { realpath, stat } from "node:fs/promises";
+import { realpath } from "node:fs/promises";
 import { basename, dirname, extname, join, resolve, sep } from "node:path";
 import type { Clock, TimerHandle } from "../core/clock.ts";
-import { type FolderScan, type SourceFile, scanFolder, stampOf } from "./scan.ts";
+import { type FolderScan, inputStamp, MISSING, type SourceFile, scanFolder } from "./scan.ts";
 
 /** What differs between two looks at the DAG folder. */
 export interface FolderChanges {
@@ -38,8 +38,6 @@ const SETTLE_MS = 30;
 const MIN_PAUSE_MS = 100;
 /** Two writes within one tick of the file system's clock have the same stamp; then only the event tells them apart. */
 export const CLOCK_TICK_MS = 20;
-/** The stamp of an input that is not there. */
-export const MISSING = "missing";
 
 /** What an author's file can be called; other names (data, logs, swap files) cause no look. */
 const OTHER_SOURCES = new Set([".ts", ".mts", ".cts", ".tsx", ".js", ".mjs", ".cjs", ".jsx", ".json", ""]);
@@ -174,7 +172,7 @@ export class FolderWatcher {
 
   async #stampInputs(): Promise<Map<string, string>> {
     const paths = [...this.#tracked];
-    const stamps = await Promise.all(paths.map((path) => stat(path, { bigint: true }).then(stampOf, () => MISSING)));
+    const stamps = await Promise.all(paths.map(inputStamp));
     return new Map(paths.map((path, at) => [path, stamps[at] ?? MISSING]));
   }
 
