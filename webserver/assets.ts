@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { parse } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Router } from "express";
 
@@ -8,6 +9,8 @@ const HERE = fileURLToPath(new URL(".", import.meta.url));
 export interface Assets {
   readonly js: string;
   readonly css: string;
+  /** Script of the shared worker that holds the live stream for all tabs. */
+  readonly hub: string;
   readonly files: ReadonlyMap<string, { readonly type: string; readonly body: Buffer }>;
 }
 
@@ -23,7 +26,7 @@ async function build(): Promise<Assets> {
   const esbuild = await import("esbuild");
   const result = await esbuild.build({
     absWorkingDir: HERE,
-    entryPoints: { app: "client/main.ts", style: "styles/main.css" },
+    entryPoints: { app: "client/main.ts", hub: "client/hub.ts", style: "styles/main.css" },
     bundle: true,
     minify: true,
     write: false,
@@ -36,12 +39,12 @@ async function build(): Promise<Assets> {
   const paths: Record<string, string> = {};
   for (const file of result.outputFiles) {
     const body = Buffer.from(file.contents);
-    const isScript = file.path.endsWith(".js");
-    const name = `${isScript ? "app" : "style"}-${createHash("sha256").update(body).digest("hex").slice(0, 12)}.${isScript ? "js" : "css"}`;
-    files.set(name, { type: isScript ? "text/javascript" : "text/css", body });
-    paths[isScript ? "js" : "css"] = `/assets/${name}`;
+    const { name: entry, ext } = parse(file.path);
+    const name = `${entry}-${createHash("sha256").update(body).digest("hex").slice(0, 12)}${ext}`;
+    files.set(name, { type: ext === ".js" ? "text/javascript" : "text/css", body });
+    paths[entry] = `/assets/${name}`;
   }
-  return { js: paths.js ?? "", css: paths.css ?? "", files };
+  return { js: paths.app ?? "", css: paths.style ?? "", hub: paths.hub ?? "", files };
 }
 
 /** `GET /assets/<name>`: open to everybody, cached for ever. */

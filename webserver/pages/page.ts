@@ -86,7 +86,7 @@ export async function sendPage(
       page: frame.page,
       theme,
       nextTheme: theme === "dark" ? "light" : "dark",
-      assets: { js: files.js, css: files.css },
+      assets: { js: files.js, css: files.css, hub: files.hub },
       csrf,
       lastEventId,
       path: request.originalUrl,
