@@ -1,6 +1,6 @@
 import { type FSWatcher, watch } from "node:fs";
 import { realpath } from "node:fs/promises";
-import { basename, dirname, extname, join, resolve, sep } from "node:path";
+import { basename, dirname, join, resolve, sep } from "node:path";
 import type { Clock, TimerHandle } from "../core/clock.ts";
 import { type FolderScan, inputStamp, MISSING, type SourceFile, scanFolder } from "./scan.ts";
 
@@ -39,8 +39,10 @@ const MIN_PAUSE_MS = 100;
 /** Two writes within one tick of the file system's clock have the same stamp; then only the event tells them apart. */
 export const CLOCK_TICK_MS = 20;
 
-/** What an author's file can be called; other names (data, logs, swap files) cause no look. */
-const OTHER_SOURCES = new Set([".ts", ".mts", ".cts", ".tsx", ".js", ".mjs", ".cjs", ".jsx", ".json", ""]);
+/** Written content matters in these (and in tracked files) only; data and logs beside DAG files cause no look. */
+const SOURCE_ENDING = /\.[cm]?[jt]sx?$|\.json$|^\.(?:sluice|airflow)ignore$/;
+/** What comes and goes under such a name is neither a folder nor a source, but what editors and databases leave. */
+const PASSING_NAME = /\.(?:sw[a-z]|tmp|log|csv|parquet|db|sqlite3?)(?:-journal|-wal|-shm)?$|~$/;
 
 /**
  * Tells what changes below the DAG folder. Each folder is watched by itself (the system's recursive watching misses
@@ -118,9 +120,11 @@ export class FolderWatcher {
     });
   }
 
-  #onEvent(folder: string, name: string | null): void {
+  #onEvent(kind: string, folder: string, name: string | null): void {
     const path = name === null ? folder : join(folder, name);
-    if (name !== null && !OTHER_SOURCES.has(extname(name)) && !this.#tracked.has(path)) return;
+    const isIrrelevant = (changed: string) =>
+      kind === "change" ? !SOURCE_ENDING.test(changed) : PASSING_NAME.test(changed);
+    if (name !== null && isIrrelevant(name) && !this.#tracked.has(path)) return;
     this.#touched.add(path);
     if (this.#scanning !== undefined) return; // seen, and looked at again, when the present look ends
     const sinceLast = this.#options.clock.now() - this.#lastStartedAt;
@@ -199,10 +203,10 @@ export class FolderWatcher {
 
   #watch(folder: string): boolean {
     try {
-      const watcher = watch(folder, (_event, name) => {
+      const watcher = watch(folder, (kind, name) => {
         // A folder that is deleted reports its own name and is never heard of again.
         if (name === basename(folder)) this.#unwatch(folder);
-        if (this.#concerns(folder, name)) this.#onEvent(folder, name);
+        if (this.#concerns(folder, name)) this.#onEvent(kind, folder, name);
       });
       watcher.on("error", () => this.#unwatch(folder));
       this.#watchers.set(folder, watcher);
