@@ -40,14 +40,17 @@ export async function startInstallation(
   clock: Clock = systemClock,
 ): Promise<Installation> {
   mkdirSync(config.home, { recursive: true, mode: 0o700 });
-  const { openStore } = await import("../store/open.ts");
-  const { Masker } = await import("../executor/masker.ts");
-  const masker = new Masker();
-  const logger = createLogger(config.logLevel, (text) => masker.mask(text));
+  const [{ openStore }, { SecretMasker }] = await Promise.all([
+    import("../store/open.ts"),
+    import("../executor/logs/masker.ts"),
+  ]);
+  const masker = new SecretMasker();
+  const logger = createLogger(config.logLevel, masker.mask);
   const store = await openStore({
     url: config.databaseUrl,
     secretKey: loadSecretKey(config.home, config.secretKey),
     exclusive: parts.scheduler,
+    hintFile: join(config.home, "hint"),
   });
   const stops: (() => Promise<void>)[] = [() => store.close()];
   try {
@@ -62,21 +65,15 @@ interface Foundation {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly store: Store;
-  readonly masker: import("../executor/masker.ts").Masker;
+  readonly masker: import("../executor/logs/masker.ts").SecretMasker;
   /** In order of start; run backwards to stop. */
   readonly stops: (() => Promise<void>)[];
 }
 
 async function assemble(config: Config, parts: Parts, base: Foundation): Promise<Installation> {
   const { FolderLogStore } = await import("../executor/logs/folder.ts");
-  const logs = new FolderLogStore({
-    folder: join(config.home, "logs"),
-    mask: (text) => base.masker.mask(text),
-    limitBytes: config.taskLogLimitBytes,
-  });
+  const logs = new FolderLogStore(join(config.home, "logs"), { mask: base.masker.mask, logger: base.logger });
   base.stops.push(() => logs.close());
-  const { watchHints } = await import("../store/hints.ts");
-  base.stops.push(watchHints(base.store, config.home));
   const engine = parts.scheduler ? await startEngine(config, base, logs) : undefined;
   const url = parts.web ? await startWeb(config, base, logs, engine) : undefined;
   // Last, because reading files is the only part that takes its time.
@@ -106,47 +103,42 @@ interface Engine {
 
 async function startEngine(config: Config, base: Foundation, logs: Logs): Promise<Engine> {
   const { clock, logger, store } = base;
-  const [{ LocalExecutor }, { storeClientCalls }, { killLeftovers }, { Scheduler }, { Loader }, commands] =
+  const [{ LocalExecutor }, { storeClientCalls }, { storeTrigger }, { killLeftovers }, { Scheduler }, { Loader }] =
     await Promise.all([
       import("../executor/local.ts"),
       import("../executor/client-calls.ts"),
+      import("../executor/trigger-run.ts"),
       import("../executor/recovery.ts"),
       import("../scheduler/scheduler.ts"),
       import("../loader/loader.ts"),
-      import("../store/commands/index.ts"),
     ]);
   const workerId = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
-  await killLeftovers({ home: config.home, bootId: workerId, logger });
-  const calls = storeClientCalls({
-    store,
-    clock,
+  const killed = await killLeftovers(config.home);
+  if (killed.length > 0) logger.warn({ killed }, "ended processes that an earlier start had left running");
+  const calls = storeClientCalls(store, {
+    trigger: storeTrigger(store, clock),
     masker: base.masker,
-    xcomLimitBytes: config.xcomLimitBytes,
-    trigger: (input, actor) => commands.triggerRun({ store, clock, actor, triggeredBy: "operator" }, input),
+    xcomMaxBytes: config.xcomLimitBytes,
   });
   const executor = new LocalExecutor({
-    slots: config.slots,
-    queues: config.queues,
     home: config.home,
-    workerId,
     store,
     logs,
     calls,
-    clock,
-    logger,
-    killGraceMs: config.killGraceSeconds * 1_000,
-    leaseMs: config.leaseSeconds * 1_000,
-    logLimitBytes: config.taskLogLimitBytes,
-    xcomLimitBytes: config.xcomLimitBytes,
-  });
-  const scheduler = new Scheduler({
-    store,
-    executors: new Map([["local", executor]]),
-    clock,
-    logger,
     workerId,
-    leaseMs: config.leaseSeconds * 1_000,
+    clock,
+    logger,
+    slots: config.slots,
+    mask: base.masker.mask,
+    version: VERSION,
+    limits: {
+      graceMs: config.killGraceSeconds * 1_000,
+      leaseMs: config.leaseSeconds * 1_000,
+      logBytes: config.taskLogLimitBytes,
+      xcomMaxBytes: config.xcomLimitBytes,
+    },
   });
+  const scheduler = new Scheduler({ store, executors: new Map([["local", executor]]), clock, logger, workerId });
   await scheduler.start();
   base.stops.push(() => scheduler.stop());
   const loader = new Loader({

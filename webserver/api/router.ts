@@ -1,0 +1,13 @@
+import { Router } from "express";
+import type { WebDeps } from "../deps.ts";
+import { type AnyRoute, mount } from "./route.ts";
+
+/** Every route of the API; the OpenAPI document and the security tests read the same table. */
+export const ROUTES: readonly AnyRoute[] = [];
+
+/** The REST API, mounted at `/api`. */
+export function apiRouter(deps: WebDeps): Router {
+  const router = Router();
+  for (const route of ROUTES) mount(router, route, deps);
+  return router;
+}
