@@ -37,7 +37,7 @@ export function declareIf(declaration: DecisionDeclaration): IfNode {
     {
       // biome-ignore lint/suspicious/noThenProperty: Airflow's name; awaiting the node by mistake is caught below
       then(...args: readonly unknown[]) {
-        if (typeof args[0] === "function") {
+        if (args.length > 1 && typeof args[0] === "function") {
           throw new DagDefinitionError(
             `The condition ${nameOf(task)} was awaited. Conditions are declared, not awaited: dag.if(…).then(task).else(task).`,
           );

@@ -4,7 +4,7 @@ export function nearest(word: string, known: Iterable<string>): string | undefin
   let best: string | undefined;
   let bestDistance = Math.max(2, Math.floor(wanted.length / 3)) + 1;
   for (const candidate of known) {
-    const distance = editDistance(wanted, candidate.toLowerCase());
+    const distance = likeness(wanted, candidate.toLowerCase());
     if (distance < bestDistance) {
       best = candidate;
       bestDistance = distance;
@@ -17,6 +17,12 @@ export function nearest(word: string, known: Iterable<string>): string | undefin
 export function suggestion(word: string, known: readonly string[]): string {
   const near = nearest(word, known);
   return near === undefined ? ` Known: ${known.join(", ")}.` : ` Did you mean "${near}"?`;
+}
+
+/** Half a word is as near as a word with a slip in it. */
+function likeness(a: string, b: string): number {
+  const isPart = a.length > 3 && b.length > 3 && (a.includes(b) || b.includes(a));
+  return isPart ? 1.5 : editDistance(a, b);
 }
 
 /** Letters to insert, delete, replace or swap with a neighbour (optimal string alignment). */

@@ -90,7 +90,7 @@ const readCommand: Check<CommandPlan> = (value) => {
   try {
     return { kind: "script", ...shellTemplate(value) };
   } catch (error) {
-    throw new DagDefinitionError(`command ${error instanceof Error ? error.message : describe(error)}.`);
+    throw new DagDefinitionError(`command ${error instanceof Error ? error.message : describe(error)}`);
   }
 };
 

@@ -10,9 +10,8 @@ export function checkOptions<C extends Checks>(operator: string, options: unknow
     return checkSpec(options, checks);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    throw new DagDefinitionError(
-      `${operator}: ${message.replace(" in its spec.", " in its options.").replace(/^the spec must/, "its options must")}`,
-    );
+    const about = message.replace(" in its spec.", " in its options.").replace(/^the spec must/, "its options must");
+    throw new DagDefinitionError(`${operator}: ${about}${/[.?]$/.test(about) ? "" : "."}`);
   }
 }
 
