@@ -53,19 +53,16 @@ function describeFailure(run: RunMemory, tiNo: number, index: number, { ground }
 export function rootCause(run: RunMemory, tiNo: number): number {
   const path: number[] = [];
   let at = tiNo;
-  let root = run.rootCause[at] as number;
-  while (root < 0) {
-    const up = failedUpstream(run, at);
-    if (up === undefined) {
-      root = at;
-      break;
-    }
+  let root = run.rootCause.get(at);
+  while (root === undefined) {
     path.push(at);
-    at = up;
-    root = run.state[at] === FAILED ? at : (run.rootCause[at] as number);
+    const up = failedUpstream(run, at);
+    if (up === undefined) root = at;
+    else if (run.state[up] === FAILED) root = up;
+    else root = run.rootCause.get(up);
+    at = up ?? at;
   }
-  run.rootCause[tiNo] = root;
-  for (const passed of path) run.rootCause[passed] = root;
+  for (const passed of path) run.rootCause.set(passed, root);
   return root;
 }
 

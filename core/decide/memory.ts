@@ -39,9 +39,12 @@ export class RunMemory {
   readonly firstPokeAt: Float64Array;
   /** Next instance of the same task, −1 = last. */
   readonly nextTi: Int32Array;
-  /** For upstream_failed instances: the instance whose failure began it, −1 = not looked up yet. */
-  readonly rootCause: Int32Array;
   readonly branch = new Map<number, SkipDecision>();
+  /**
+   * For upstream_failed instances: the instance whose failure began it, as looked up in the decision at hand. Not kept longer, so that
+   * a memory that was opened again gives the same reasons.
+   */
+  readonly rootCause = new Map<number, number>();
   /** When the present attempt started, as far as this memory has seen it. */
   readonly startedAt = new Map<number, number>();
 
@@ -82,7 +85,6 @@ export class RunMemory {
     this.dueAt = new Float64Array(length).fill(Number.NaN);
     this.firstPokeAt = new Float64Array(length).fill(Number.NaN);
     this.nextTi = new Int32Array(length).fill(-1);
-    this.rootCause = new Int32Array(length).fill(-1);
     this.firstTi = new Int32Array(graph.size).fill(-1);
     this.tally = new Int32Array(graph.size * TALLY_SIZE);
     this.skippedBy = new Int32Array(graph.size).fill(-1);

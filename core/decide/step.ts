@@ -45,6 +45,7 @@ export class Step {
   constructor(run: RunMemory, now: number) {
     this.run = run;
     this.now = now;
+    run.rootCause.clear();
   }
 
   /** Changes the state of an instance in the memory, and writes the transition. Several moves of one instance become one. */
