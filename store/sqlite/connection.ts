@@ -13,7 +13,7 @@ export class Connection {
     if (!options.isReader) this.exec("pragma journal_mode = wal");
     this.exec(`pragma synchronous = full; pragma cache_size = -16384; pragma temp_store = memory`);
     if (options.isReader) this.exec("pragma query_only = on");
-    else this.exec(`pragma journal_size_limit = ${64 << 20}; pragma busy_timeout = ${WRITE_TIMEOUT_MS}`);
+    else this.exec(`pragma wal_autocheckpoint = ${CHECKPOINT_PAGES}; pragma journal_size_limit = ${64 << 20}; pragma busy_timeout = ${WRITE_TIMEOUT_MS}`);
   }
 
   /** Whether a transaction is open. */
@@ -78,6 +78,9 @@ export class Connection {
 }
 
 const MAX_PREPARED = 400;
+
+/** 8 MB of log before it is copied into the file: hot pages are copied once for many commits, recovery stays short. */
+const CHECKPOINT_PAGES = 2000;
 
 /** How long opening and reading wait for a lock (recovery of another process's log), blocking. */
 const OPEN_TIMEOUT_MS = 5_000;

@@ -1,6 +1,6 @@
 import { SluiceError } from "../../core/errors.ts";
 import { EVENT_COLUMNS, GuardFailure, Scope, type StoreContext, writeCounts } from "../apply/scope.ts";
-import { insertSql, marks, type SqlValue, type Step } from "../statements.ts";
+import { marks, type Step } from "../statements.ts";
 import type { Connection } from "./connection.ts";
 import { isBusy, isDiskFull, storeUnavailable } from "./errors.ts";
 import { Timeline } from "./timeline.ts";
@@ -46,11 +46,9 @@ const MAX_MS = 5;
 /** How long a transaction waits for another process's, all tries together. */
 const BUSY_LIMIT_MS = 15_000;
 
-const EVENTS_PER_INSERT = 8;
-const INSERT_EVENT = insertSql("event", EVENT_COLUMNS);
-const INSERT_EVENTS = `insert into event (${EVENT_COLUMNS.join(", ")}) values ${Array(EVENTS_PER_INSERT)
-  .fill(`(${marks(EVENT_COLUMNS.length)})`)
-  .join(", ")}`;
+/** Events share their inserts; one statement per number of rows. */
+const EVENTS_PER_INSERT = 16;
+const INSERT_EVENTS = Array.from({ length: EVENTS_PER_INSERT }, (_, index) => insertEvents(index + 1));
 
 /**
  * The only writer of a SQLite file in this process. Everything that is asked for in one turn of the event loop shares a
@@ -142,7 +140,7 @@ export class GroupCommit {
 
   #attempt(): void {
     const { connection } = this.#options;
-    connection.exec("begin immediate");
+    connection.run("begin immediate", []);
     try {
       this.#together();
     } catch (error) {
@@ -150,7 +148,7 @@ export class GroupCommit {
       // What was remembered of a run may stem from a row that is now undone.
       this.#options.context.dagOfRun.clear();
       if (isBusy(error) || isDiskFull(error)) throw error;
-      connection.exec("begin immediate");
+      connection.run("begin immediate", []);
       try {
         this.#oneByOne();
       } catch (second) {
@@ -172,7 +170,7 @@ export class GroupCommit {
       if (scope.eventRows.length >= MAX_ROWS || performance.now() - began >= MAX_MS) break;
     }
     const firstEventId = this.#writeGathered(scope);
-    connection.exec("commit");
+    connection.run("commit", []);
     this.#queue.splice(0, done.length);
     for (const { job, value, events } of done)
       job.resolve({ value, lastEventId: events > 0 ? firstEventId + events - 1 : this.#lastEventId });
@@ -206,7 +204,7 @@ export class GroupCommit {
       }
       if (total.eventRows.length >= MAX_ROWS || performance.now() - began >= MAX_MS) break;
     }
-    connection.exec("commit");
+    connection.run("commit", []);
     this.#queue.splice(0, outcomes.length);
     for (const settle of outcomes) settle();
     this.#announce(total, firstEventId ?? this.#lastEventId + 1);
@@ -218,14 +216,11 @@ export class GroupCommit {
     connection.drive(writeCounts(scope.counts));
     const rows = scope.eventRows;
     this.#timeline.straighten(rows);
-    let index = 0;
     let lastId = 0;
-    for (; index + EVENTS_PER_INSERT <= rows.length; index += EVENTS_PER_INSERT) {
-      const params: SqlValue[] = [];
-      for (let row = index; row < index + EVENTS_PER_INSERT; row++) params.push(...(rows[row] as SqlValue[]));
-      lastId = connection.run(INSERT_EVENTS, params).insertId;
+    for (let from = 0; from < rows.length; from += EVENTS_PER_INSERT) {
+      const part = rows.slice(from, from + EVENTS_PER_INSERT);
+      lastId = connection.run(INSERT_EVENTS[part.length - 1] as string, part.flat()).insertId;
     }
-    for (; index < rows.length; index++) lastId = connection.run(INSERT_EVENT, rows[index] as SqlValue[]).insertId;
     return lastId - rows.length + 1;
   }
 
@@ -234,6 +229,11 @@ export class GroupCommit {
     if (scope.eventRows.length > 0) this.#lastEventId = firstEventId + scope.eventRows.length - 1;
     this.#options.onCommitted({ scope, previousEventId, firstEventId, lastEventId: this.#lastEventId });
   }
+}
+
+function insertEvents(count: number): string {
+  const row = `(${marks(EVENT_COLUMNS.length)})`;
+  return `insert into event (${EVENT_COLUMNS.join(", ")}) values ${Array(count).fill(row).join(", ")}`;
 }
 
 function rollback(connection: Connection): void {
