@@ -31,7 +31,10 @@ const CPU_SECONDS = 60;
 
 /** One evaluation process: waits with the SDK loaded, evaluates one bundle, and is killed with its whole group. */
 export class EvaluateChild {
+  /** Its answer, or how it failed to give one. */
   readonly ended: Promise<ChildEnd>;
+  /** Resolves when the process is no more. */
+  readonly gone: Promise<void>;
   readonly #process: ChildProcess;
   readonly #channel: Duplex;
   readonly #limits: ChildLimits;
@@ -54,6 +57,10 @@ export class EvaluateChild {
       stream?.setEncoding("utf8").on("data", (text: string) => this.#keep(text));
     }
     this.ended = this.#watch();
+    this.gone = new Promise((resolve) => {
+      this.#process.once("exit", () => resolve());
+      this.#process.once("error", () => resolve());
+    });
     this.unref();
   }
 

@@ -50,7 +50,7 @@ export class Evaluator {
   readonly #options: EvaluatorOptions;
   readonly #limits: ChildLimits;
   readonly #timeoutMs: number;
-  readonly #running = new Set<EvaluateChild>();
+  readonly #alive = new Set<EvaluateChild>();
   #spare: EvaluateChild | undefined;
   #spareTimer: { cancel(): void } | undefined;
   #isStopped = false;
@@ -93,7 +93,6 @@ export class Evaluator {
       return { definitions: this.#read(end, scene), durationMs: performance.now() - started };
     } finally {
       child.kill();
-      this.#running.delete(child);
     }
   }
 
@@ -101,24 +100,23 @@ export class Evaluator {
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#dropSpare();
-    const running = [...this.#running];
-    for (const child of running) child.kill();
-    await Promise.all(running.map((child) => child.ended));
+    for (const child of this.#alive) child.kill();
+    await Promise.all([...this.#alive].map((child) => child.gone));
   }
 
   #fork(): EvaluateChild {
     const child = new EvaluateChild(this.#limits);
-    // Only a spare that dies before its time is replaced; nobody waits for it.
-    void child.ended.then(() => {
+    void child.gone.then(() => {
+      this.#alive.delete(child);
       if (this.#spare === child) this.#spare = undefined;
     });
+    this.#alive.add(child);
     return child;
   }
 
   #takeChild(): EvaluateChild {
     const child = this.#spare ?? this.#fork();
     this.#spare = undefined;
-    this.#running.add(child);
     this.prepare();
     return child;
   }
