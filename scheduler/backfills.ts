@@ -19,7 +19,7 @@ const BATCH = 20;
 export interface BackfillRuns {
   /** The row of an unfinished run. */
   row(runKey: RunKey): DagRunRow | undefined;
-  adopt(runKey: RunKey): void;
+  adopt(runKey: RunKey): Promise<void>;
   reconsider(dagId: string): void;
 }
 
@@ -170,7 +170,7 @@ export class Backfills {
       pending.shift();
       if (runKey !== undefined) {
         active.add(runKey);
-        this.#o.runs.adopt(runKey);
+        await this.#o.runs.adopt(runKey);
       }
       count++;
     }

@@ -1,7 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import type { PastFacts } from "../core/decide.ts";
 import type { Logger } from "../core/logger.ts";
-import type { RunState } from "../core/states.ts";
+import { isRunTerminal, type RunState } from "../core/states.ts";
 import type { ExecutorListener, OutcomeReport } from "../executor/executor.ts";
 import type { CommitResult } from "../store/changes.ts";
 import type { DagRunRow, RunKey } from "../store/rows.ts";
@@ -119,9 +119,10 @@ export class RunOwner implements ExecutorListener {
     this.wake();
   }
 
-  /** Takes over a run that was just created. */
-  adopt(runKey: RunKey): void {
-    this.reload(runKey);
+  /** Takes over a run that was just created; it counts when this resolves. */
+  async adopt(runKey: RunKey): Promise<void> {
+    const row = await this.#o.gate.read((store) => store.runs.get(runKey));
+    if (row !== undefined && !isRunTerminal(row.state)) this.recover([row]);
   }
 
   /** Rows of this run were changed by somebody else: reads them again. */

@@ -21,7 +21,7 @@ export interface ScheduledRuns {
   /** Unfinished runs of this DAG that its schedule created. */
   scheduledCount(dagId: string): number;
   /** Takes over a run that was just created. */
-  adopt(runKey: RunKey): void;
+  adopt(runKey: RunKey): Promise<void>;
 }
 
 export interface SchedulesOptions {
@@ -198,7 +198,7 @@ export class Schedules {
       if (slot === undefined) break;
       if (result.ok) {
         const runKey = result.results[0]?.runKey;
-        if (runKey !== undefined) runs.adopt(runKey);
+        if (runKey !== undefined) await runs.adopt(runKey);
         continue;
       }
       // A manual run or a backfill has this date already: the schedule passes it. Later lists failed with this one.

@@ -49,6 +49,12 @@ export class Harness {
   }
 
   async startOnly(): Promise<void> {
+    await this.startWithoutWaiting();
+    await this.idle();
+  }
+
+  /** Starts, but lets nothing come to rest. */
+  async startWithoutWaiting(): Promise<void> {
     this.#boots++;
     const { slots = 16, logger = silentLogger, wrap = (store) => store } = this.#options;
     const workerId = `worker-${this.#boots}`;
@@ -61,7 +67,6 @@ export class Harness {
       workerId,
     });
     await this.scheduler.start();
-    await this.idle();
   }
 
   /** As `kill -9`: nothing is told, nothing is finished; what was not committed is gone. */
@@ -180,4 +185,14 @@ export function harnesses(): (options?: HarnessOptions) => Promise<Harness> {
     await harness.boot();
     return harness;
   };
+}
+
+/** The store with some of its methods replaced. */
+export function wrapStore(store: Store, replaced: Partial<Store>): Store {
+  return new Proxy(store, {
+    get(target, key) {
+      const value: unknown = Reflect.get(key in replaced ? replaced : target, key);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
 }
