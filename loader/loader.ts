@@ -69,6 +69,7 @@ export class Loader {
   #starting: Promise<void> | undefined;
   #isStopped = false;
   #isFolderMissing = false;
+  #hasSeenFolder = false;
   #orphanTimer: TimerHandle | undefined;
   #saveTimer: TimerHandle | undefined;
   #unsubscribe: (() => void) | undefined;
@@ -188,9 +189,9 @@ export class Loader {
   #onChanges(changes: FolderChanges): void {
     if (!this.#isFolderThere(changes)) return;
     for (const [path, code] of changes.unreadable) this.#onUnreadable(path, code);
-    for (const source of changes.changed) this.#onFile(source, changes);
+    for (const source of changes.changed) this.#onFile(source);
     for (const path of changes.removed) this.#onVanished(path);
-    if (changes.isFirst) this.#onFirstLook(changes);
+    if (!this.#hasSeenFolder) this.#onFirstSight(changes);
     for (const [path, file] of this.#files) {
       const isStale = [...file.inputs].some(([input, stamp]) => (changes.inputs.get(input) ?? stamp) !== stamp);
       // Noted, so that the next look does not find the same change again.
@@ -214,14 +215,14 @@ export class Loader {
     return changes.isReadable;
   }
 
-  #onFile(source: SourceFile, changes: FolderChanges): void {
+  #onFile(source: SourceFile): void {
     const { path } = source;
     this.#vanished.get(path)?.cancel();
     this.#vanished.delete(path);
     const file = this.#files.get(path);
     if (file !== undefined) file.source = source;
     else this.#files.set(path, { source, loadedStamp: undefined, inputs: new Map(), error: undefined, failures: 0 });
-    this.#queue.add(path, { isUrgent: !changes.isFirst, isPaced: true });
+    this.#queue.add(path, { isUrgent: this.#hasSeenFolder, isPaced: true });
   }
 
   #onUnreadable(path: string, code: string): void {
@@ -231,8 +232,9 @@ export class Loader {
     this.#track(this.#loading.fail(new DagFileError("dag_file_unreadable", path, `${path} cannot be read: ${why}.`)));
   }
 
-  /** Files that the store knows and that are no longer there. */
-  #onFirstLook(changes: FolderChanges): void {
+  /** What the store knows and the folder, now that it can be read, does not have. */
+  #onFirstSight(changes: FolderChanges): void {
+    this.#hasSeenFolder = true;
     for (const path of this.#registrar.files()) {
       if (!this.#files.has(path) && !isCovered(path, changes.unreadable)) this.#onVanished(path);
     }
