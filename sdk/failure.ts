@@ -15,10 +15,10 @@ export function outcomeOf(
     readonly onBadPolicy: (error: TaskError) => void;
   },
 ): TaskOutcome {
-  if (thrown instanceof Skip) return { kind: "skipped", message: describeError(thrown).message };
+  if (isA(thrown, Skip)) return { kind: "skipped", message: describeError(thrown).message };
   const error = describeError(thrown);
-  if (thrown instanceof FailFast) return { kind: "failed", error, retryable: false };
-  if (thrown instanceof RetryAfter) {
+  if (isA(thrown, FailFast)) return { kind: "failed", error, retryable: false };
+  if (isA(thrown, RetryAfter)) {
     return { kind: "failed", error, retryable: true, retryAfterMs: thrown.delayMs(policy.now) };
   }
   return { kind: "failed", error, retryable: isRetryable(thrown, policy) };
@@ -59,6 +59,11 @@ export function describeError(thrown: unknown): TaskError {
     message: truncate(message, MESSAGE_BYTES),
     ...(stack === "" ? {} : { stack: truncate(stack, STACK_BYTES) }),
   };
+}
+
+/** As `instanceof`, also for proxies that throw when they are asked. */
+function isA<T>(value: unknown, kind: abstract new (...args: never[]) => T): value is T {
+  return safely(() => value instanceof kind) ?? false;
 }
 
 function isError(value: unknown): value is Error {

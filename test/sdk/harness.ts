@@ -1,9 +1,10 @@
 import { expect } from "chai";
 import type { JsonObject } from "../../core/json.ts";
-import type { Dag } from "../../sdk/dag.ts";
+import { Dag } from "../../sdk/dag.ts";
 import { DagDefinitionError } from "../../sdk/errors.ts";
 import type { TaskLogLine } from "../../sdk/host.ts";
 import { executeTask, type TaskEnd, type TaskWork } from "../../sdk/runtime.ts";
+import type { TaskSpec } from "../../sdk/spec.ts";
 
 /** The error that a declaration raises; its message must match, and its location must lie in the calling test file. */
 export function refused(declare: () => unknown, message: RegExp): DagDefinitionError {
@@ -62,7 +63,7 @@ export async function attempt(trial: Trial): Promise<TrialEnd> {
   return { ...end, lines, calls, spawned, exited };
 }
 
-function workFor({ taskId, inputs = {}, context = {}, runId = "manual__x", tryNumber = 1 }: Trial): TaskWork {
+export function workFor({ taskId, inputs = {}, context = {}, runId = "manual__x", tryNumber = 1 }: Trial): TaskWork {
   return {
     attempt: { tryNumber },
     runId,
@@ -99,3 +100,13 @@ export function failure(end: TaskEnd): {
   if (end.outcome.kind !== "failed") throw new Error(`expected a failure, got ${JSON.stringify(end.outcome)}`);
   return { ...end.outcome.error, retryable: end.outcome.retryable };
 }
+
+/** One try of a DAG with a single task. */
+export function run(handler: (inputs: never) => unknown, trial: Partial<Trial> = {}, spec?: TaskSpec) {
+  const dag = new Dag("d");
+  dag.task("t", handler as () => unknown, spec)();
+  return attempt({ dag, taskId: "t", ...trial });
+}
+
+/** Lets everything that waits for nothing else go on. */
+export const tick = () => new Promise<void>((resolve) => setImmediate(resolve));
