@@ -152,7 +152,8 @@ export class Bench {
   }
 
   reason(taskId: string): string | undefined {
-    return this.last.transitions.find(({ tiNo }) => tiNo === this.tiNo(taskId))?.reason;
+    const tiNo = this.tiNo(taskId);
+    return this.last.transitions.find((transition) => transition.tiNo === tiNo)?.reason;
   }
 
   /** scheduled → queued → running, as the dispatcher does. */
