@@ -135,9 +135,10 @@ export class ProcessPool {
     const limit = this.#limitOf(first.attempt);
     const alike = [...this.#runners].filter((runner) => runner.memoryLimitMb === limit);
     const booting = alike.filter((runner) => !runner.isReady).length;
+    const isAwaited = booting < Math.min(this.#waiting.length, availableParallelism());
     const waited = performance.now() - first.since;
     const isDue = alike.length === 0 || waited >= this.#options.growAfterMs;
-    if (isDue && booting < availableParallelism() && this.#makeRoom()) this.#start(limit);
+    if (isDue && isAwaited && this.#makeRoom()) this.#start(limit);
     if (this.#growTimer !== undefined) return;
     this.#growTimer = setTimeout(() => {
       this.#growTimer = undefined;

@@ -1,4 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import type { EventEmitter } from "node:events";
+import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import type { Isolation } from "../../core/definition.ts";
 import { endMarked, sendSignal } from "../processes.ts";
@@ -69,7 +71,12 @@ export class RunnerProcess {
     this.memoryLimitMb = spec.memoryLimitMb;
     this.runnerId = `${process.pid}.${++serial}.${spec.options.bootId}`;
     const marks = { home: spec.home, bootId: spec.options.bootId, runnerId: this.runnerId };
-    const flags = ["--disable-warning=ExperimentalWarning", `--max-old-space-size=${spec.memoryLimitMb}`];
+    const flags = [
+      "--disable-warning=ExperimentalWarning",
+      `--max-old-space-size=${spec.memoryLimitMb}`,
+      // Young objects come on top of the limit, three times this; V8's own choice would allow 192 MB.
+      "--max-semi-space-size=16",
+    ];
     this.#child = spawn(process.execPath, [...flags, MAIN, JSON.stringify(spec.options)], {
       env: runnerEnvironment(spec.env, marks),
       stdio: ["ignore", "pipe", "pipe", "ipc"],
@@ -130,7 +137,8 @@ export class RunnerProcess {
       this.#stderrTail = (this.#stderrTail + chunk.toString("utf8")).slice(-STDERR_TAIL);
       this.#events.onOutput(this, "stderr", chunk);
     });
-    const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
+    // Not the child's own "close": that never comes once the channel was closed from this side.
+    const closed = Promise.all([closeOf(child.stdout), closeOf(child.stderr), emitted(child, "disconnect")]);
     child.once("exit", (code, signal) => void this.#afterExit({ code, signal }, closed));
   }
 
@@ -157,7 +165,7 @@ export class RunnerProcess {
   }
 
   /** Ends what it left behind first: a child that holds its pipes open would delay the news, and one that lives on is nobody's. */
-  async #afterExit(end: Pick<RunnerExit, "code" | "signal">, closed: Promise<void>): Promise<void> {
+  async #afterExit(end: Pick<RunnerExit, "code" | "signal">, closed: Promise<unknown>): Promise<void> {
     this.isRetiring = true;
     if (this.pid !== undefined) sendSignal(-this.pid, "SIGKILL");
     this.#hasExited = true;
@@ -181,4 +189,13 @@ export class RunnerProcess {
       killReason: this.killReason,
     });
   }
+}
+
+/** When everything was read from it, and nobody can write to it any more. */
+function closeOf(stream: Readable | null): Promise<void> {
+  return stream === null || stream.destroyed ? Promise.resolve() : emitted(stream, "close");
+}
+
+function emitted(emitter: EventEmitter, event: string): Promise<void> {
+  return new Promise((resolve) => emitter.once(event, () => resolve()));
 }

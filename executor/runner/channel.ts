@@ -1,8 +1,8 @@
 import type { ToHost, ToRunner } from "../protocol.ts";
 
 /**
- * The runner's end of the IPC channel. It takes the channel away from `process`, so that author code neither speaks in the runner's
- * name nor reads what is meant for it.
+ * The runner's end of the IPC channel. It takes `process.send` away, so that author code does not speak in the runner's name by
+ * accident; Node itself needs `process.disconnect` when the host is gone.
  */
 export class HostChannel {
   readonly #send: (message: readonly ToHost[]) => void;
@@ -21,7 +21,6 @@ export class HostChannel {
     process.on("message", (message) => onMessages(message as readonly ToRunner[]));
     process.once("disconnect", onGone);
     Object.defineProperty(process, "send", { value: undefined, configurable: true });
-    Object.defineProperty(process, "disconnect", { value: undefined, configurable: true });
   }
 
   /** Queues a message; all of one turn of the event loop leave together. */

@@ -45,7 +45,7 @@ function receive(messages: readonly ToRunner[]): void {
         void run(new RunnerAttempt(message[1], message[2], options, channel));
         break;
       case "abort":
-        attempts.get(message[1])?.abort(message[2], message[3]);
+        abort(message[1], message[2], message[3]);
         break;
       case "reply":
         attempts.get(message[1])?.settleCall(message[2], message[3], message[4], message[5]);
@@ -56,6 +56,12 @@ function receive(messages: readonly ToRunner[]): void {
         break;
     }
   }
+}
+
+/** Listeners of the signal run in the context of whoever fires it; what they print belongs to their attempt. */
+function abort(id: number, name: string, reason: string): void {
+  const attempt = attempts.get(id);
+  if (attempt !== undefined) currentAttempt.run(attempt, () => attempt.abort(name, reason));
 }
 
 /** The life of an attempt: find its DAG, let the SDK execute its task, report, tidy up. */
@@ -94,7 +100,7 @@ function tidy(): void {
 /** The host closed the channel or died. Nothing may outlive this process that was started from it. */
 function leave(): void {
   for (const attempt of attempts.values()) {
-    attempt.abort("AbortError", "Sluice has stopped");
+    abort(attempt.id, "AbortError", "Sluice has stopped");
     attempt.killChildren();
   }
   const runnerId = process.env.SLUICE_RUNNER;
