@@ -122,6 +122,8 @@ export interface DagReads {
 
 export interface RunFilter extends Page {
   readonly dagId?: string;
+  /** Any of these DAGs. */
+  readonly dagIds?: readonly string[];
   readonly states?: readonly RunState[];
   readonly runTypes?: readonly string[];
   readonly runIdPattern?: string;
@@ -242,6 +244,8 @@ export interface AdminReads {
   backfillDates(backfillId: number): Promise<readonly BackfillDateRow[]>;
   workers(): Promise<readonly WorkerRow[]>;
   schemaVersion(): Promise<string>;
+  /** What is damaged in the database file or refers to nothing, one sentence each; reads everything. */
+  integrity(): Promise<readonly string[]>;
 }
 
 /** Users, sessions and tokens. Each write is acknowledged after its commit. */

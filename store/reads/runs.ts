@@ -119,6 +119,7 @@ export function runReads(reader: Reader, builder: QueryBuilder): RunReads {
 
 function matching(query: Knex.QueryBuilder, filter: RunFilter): Knex.QueryBuilder {
   if (filter.dagId !== undefined) query.where("r.dag_id", filter.dagId);
+  if (filter.dagIds !== undefined) query.whereIn("r.dag_id", [...filter.dagIds]);
   if (filter.states !== undefined) query.whereIn("r.state", known(filter.states));
   if (filter.runTypes !== undefined) query.whereIn("r.run_type", [...filter.runTypes]);
   if (filter.runIdPattern !== undefined) contains(query, ["r.run_id"], filter.runIdPattern);

@@ -1,9 +1,11 @@
 import { Router } from "express";
 import type { WebDeps } from "../deps.ts";
+import { RUN_ROUTES } from "./dag-runs.ts";
+import { DAG_ROUTES } from "./dags.ts";
 import { type AnyRoute, mount } from "./route.ts";
 
 /** Every route of the API; the OpenAPI document and the security tests read the same table. */
-export const ROUTES: readonly AnyRoute[] = [];
+export const ROUTES: readonly AnyRoute[] = [...DAG_ROUTES, ...RUN_ROUTES];
 
 /** The REST API, mounted at `/api`. */
 export function apiRouter(deps: WebDeps): Router {
