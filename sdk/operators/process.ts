@@ -39,6 +39,8 @@ export class CommandError extends SluiceError {
 const KILL_GRACE_MS = 5000;
 /** How long processes left behind may go on writing before they are ended. */
 const LEFTOVER_GRACE_MS = 2000;
+/** How long the pipes are read after a SIGKILL: a process that has left the group may hold them open for ever. */
+const PIPE_GRACE_MS = 1000;
 
 /**
  * Runs a program as the leader of its own process group and waits for its end; its output goes to the log, line by
@@ -149,9 +151,10 @@ class ProcessGroup {
     this.#kill("SIGTERM");
     this.#later(graceMs, () => {
       this.#kill("SIGKILL");
-      // A process that has left the group may hold the pipes open for ever.
-      this.#child.stdout?.destroy();
-      this.#child.stderr?.destroy();
+      this.#later(PIPE_GRACE_MS, () => {
+        this.#child.stdout?.destroy();
+        this.#child.stderr?.destroy();
+      });
     });
   }
 
