@@ -3,6 +3,7 @@ import type { BackfillDateRow, BackfillRow, ConnectionRow, PoolRow, RunKey, Vari
 import type { Secrets } from "../secrets.ts";
 import type { SqlRow } from "../statements.ts";
 import type { AdminReads } from "../store.ts";
+import { integrityProblems } from "./integrity.ts";
 import { count, firstOf, firstRow, json, listOf, numberOrNull, type Reader, text, textOrNull } from "./reader.ts";
 
 const SELECT_POOL = "select name, slots, description, include_deferred from pool";
@@ -17,8 +18,13 @@ const POOL_USE =
   "select t.pool, t.state, sum(t.pool_slots) from dag_run r join task_instance t on t.run_key = r.id " +
   "where r.state in ('queued', 'running') and t.state in ('running', 'queued', 'scheduled', 'deferred') group by t.pool, t.state";
 
-/** Reads of pools, variables, connections, backfills and workers. */
-export function adminReads(reader: Reader, builder: QueryBuilder, secrets: Secrets): AdminReads {
+/** Reads of pools, variables, connections, backfills and workers. `checkFile`: the database's own check of its file. */
+export function adminReads(
+  reader: Reader,
+  builder: QueryBuilder,
+  secrets: Secrets,
+  checkFile: () => Promise<readonly string[]>,
+): AdminReads {
   const decodeVariable = (row: SqlRow): VariableRow => {
     const isEncrypted = Boolean(row[3]);
     const key = text(row[0]);
@@ -86,6 +92,7 @@ export function adminReads(reader: Reader, builder: QueryBuilder, secrets: Secre
         decodeWorker,
         "select worker_id, kind, hostname, pid, version, started_at, heartbeat_at, lease_until, slots, queues, state from worker order by worker_id",
       ),
+    integrity: () => integrityProblems(reader, checkFile),
     schemaVersion: async () => text((await firstRow(reader, "select max(name) from schema_migration"))?.[0]),
   };
 }

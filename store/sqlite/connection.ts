@@ -13,7 +13,10 @@ export class Connection {
     if (!options.isReader) this.exec("pragma journal_mode = wal");
     this.exec(`pragma synchronous = full; pragma cache_size = -16384; pragma temp_store = memory`);
     if (options.isReader) this.exec("pragma query_only = on");
-    else this.exec(`pragma wal_autocheckpoint = ${CHECKPOINT_PAGES}; pragma journal_size_limit = ${64 << 20}; pragma busy_timeout = ${WRITE_TIMEOUT_MS}`);
+    else
+      this.exec(
+        `pragma wal_autocheckpoint = ${CHECKPOINT_PAGES}; pragma journal_size_limit = ${64 << 20}; pragma busy_timeout = ${WRITE_TIMEOUT_MS}`,
+      );
   }
 
   /** Whether a transaction is open. */

@@ -75,7 +75,7 @@ export class SqliteStore implements Store {
     this.runs = runReads(reader, builder);
     this.tasks = taskReads(reader, builder);
     this.events = eventReads(reader, builder);
-    this.admin = adminReads(reader, builder, secrets);
+    this.admin = adminReads(reader, builder, secrets, () => this.#checkFile());
     this.access = accessStore(reader, write);
   }
 
@@ -118,6 +118,11 @@ export class SqliteStore implements Store {
     await this.#commits.idle();
     this.#listeners.clear();
     this.#parts.close();
+  }
+
+  async #checkFile(): Promise<readonly string[]> {
+    const rows = await this.#read("pragma integrity_check", []);
+    return rows.map((row) => String(row[0])).filter((line) => line !== "ok");
   }
 
   async #read(sql: string, params: Parameters<Connection["all"]>[1]): ReturnType<Reader["all"]> {
