@@ -3,9 +3,10 @@ import type { WebDeps } from "../deps.ts";
 import { RUN_ROUTES } from "./dag-runs.ts";
 import { DAG_ROUTES } from "./dags.ts";
 import { type AnyRoute, mount } from "./route.ts";
+import { TASK_ROUTES } from "./task-instances.ts";
 
 /** Every route of the API; the OpenAPI document and the security tests read the same table. */
-export const ROUTES: readonly AnyRoute[] = [...DAG_ROUTES, ...RUN_ROUTES];
+export const ROUTES: readonly AnyRoute[] = [...DAG_ROUTES, ...RUN_ROUTES, ...TASK_ROUTES];
 
 /** The REST API, mounted at `/api`. */
 export function apiRouter(deps: WebDeps): Router {
