@@ -15,8 +15,13 @@ export interface LogFiles {
 /** The real files: created with mode 0600 in folders of mode 0700. */
 export const diskFiles: LogFiles = {
   open(path) {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    return openSync(path, "a+", 0o600);
+    try {
+      return openSync(path, "a+", 0o600);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+      return openSync(path, "a+", 0o600);
+    }
   },
   writeSync: (fd, bytes) => writeSync(fd, bytes),
   write: (fd, bytes) =>
