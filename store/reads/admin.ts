@@ -16,7 +16,7 @@ const BACKFILL_COLUMNS =
 /** What pools are used for, by state; only unfinished runs have such task instances. */
 const POOL_USE =
   "select t.pool, t.state, sum(t.pool_slots) from dag_run r join task_instance t on t.run_key = r.id " +
-  "where r.state in ('queued', 'running') and t.state in ('running', 'queued', 'scheduled', 'deferred') group by t.pool, t.state";
+  "where r.state in ('queued', 'running') and t.state in ('running', 'restarting', 'queued', 'scheduled', 'deferred') group by t.pool, t.state";
 
 /** Reads of pools, variables, connections, backfills and workers. `checkFile`: the database's own check of its file. */
 export function adminReads(
@@ -59,7 +59,8 @@ export function adminReads(
       for (const [pool, state, slots] of await reader.all(POOL_USE)) {
         const entry = use.get(pool as string) ?? { running: 0, queued: 0, scheduled: 0, deferred: 0 };
         use.set(pool as string, entry);
-        entry[state as keyof typeof entry] = count(slots);
+        // One that restarts holds its slots until its attempt has ended.
+        entry[state === "restarting" ? "running" : (state as keyof typeof entry)] += count(slots);
       }
       return use;
     },

@@ -25,7 +25,7 @@ import type {
 } from "../store.ts";
 import type { Connection } from "./connection.ts";
 import { sqliteSql } from "./dialect.ts";
-import { storeUnavailable } from "./errors.ts";
+import { sqliteCode, storeUnavailable } from "./errors.ts";
 import { foreignNotices } from "./foreign.ts";
 import { type Committed, GroupCommit } from "./groupCommit.ts";
 
@@ -158,14 +158,26 @@ export class SqliteStore implements Store {
   }
 
   #announceForeign(afterId: number, beforeId: number): void {
-    for (const notice of foreignNotices(this.#parts.reader, afterId, beforeId)) {
-      this.#commits.sawEvents(notice.lastEventId);
-      this.#announce(notice);
+    try {
+      for (const notice of foreignNotices(this.#parts.reader, afterId, beforeId)) {
+        this.#commits.sawEvents(notice.lastEventId);
+        this.#announce(notice);
+      }
+    } catch (error) {
+      // Hints only: what this one would have told is found by the slow sweep.
+      if (sqliteCode(error) === undefined) throw error;
     }
   }
 
+  /** What is committed stays committed, and the other listeners are told, whatever one of them does. */
   #announce(notice: CommitNotice): void {
-    for (const listener of [...this.#listeners]) listener(notice);
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(notice);
+      } catch (error) {
+        process.emitWarning(error instanceof Error ? error : new Error(String(error)));
+      }
+    }
   }
 
   #requireOpen(): void {

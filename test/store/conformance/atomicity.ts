@@ -6,7 +6,7 @@ import type { Change } from "../../../store/changes.ts";
 import type { RunKey } from "../../../store/rows.ts";
 import type { Store } from "../../../store/store.ts";
 import type { OpenedStore } from "../conformance.ts";
-import { commit, launch, newRun, newTasks, putDag, refused, startRun, to } from "../fixtures.ts";
+import { commit, dagPut, launch, newRun, newTasks, putDag, refused, startRun, to } from "../fixtures.ts";
 
 /** Lists of changes are atoms, in the order of the calls, each with its own answer. */
 export function atomicityConformance(opened: OpenedStore): void {
@@ -111,6 +111,24 @@ export function atomicityConformance(opened: OpenedStore): void {
         { runs: [runKey], dags: [], kinds: ["task.transitions"], last: 4 },
       ]);
       expect((await store.runs.get(runKey))?.revision).to.equal(1);
+    });
+
+    it("commits and tells the others when a listener throws", async () => {
+      const store = opened();
+      const warnings: string[] = [];
+      const warn = (warning: Error) => void warnings.push(warning.message);
+      process.on("warning", warn);
+      let told = 0;
+      store.onCommit(() => {
+        throw new Error("a broken listener");
+      });
+      store.onCommit(() => told++);
+      const results = await Promise.all([store.commit([dagPut("a")], "x"), store.commit([dagPut("b")], "x")]);
+      expect(results.map((result) => result.ok)).to.deep.equal([true, true]);
+      expect(told).to.equal(1);
+      await new Promise((resolve) => setImmediate(resolve));
+      process.off("warning", warn);
+      expect(warnings).to.include("a broken listener");
     });
 
     it("finishes what was asked for before it closes, and refuses what comes after", async () => {
