@@ -98,14 +98,14 @@ export class ReadyQueue {
   refusal(runKey: number, tiNo: number, limits: LimitsView): WaitReason | undefined {
     const task = this.#entries.get(runKey)?.get(tiNo)?.task;
     if (task === undefined) return undefined;
-    const line = new Line(limits);
+    const line = new Line(limits, this.waiting());
     for (const other of this.waiting()) if (comesBefore(other, task)) line.pass(other);
     return line.refusal(task);
   }
 
   /** Everything that waits with its reason, in order. */
   refusals(limits: LimitsView): { readonly task: ReadyTask; readonly reason: WaitReason }[] {
-    const line = new Line(limits);
+    const line = new Line(limits, this.waiting());
     return [...this.waiting()]
       .sort((a, b) => (comesBefore(a, b) ? -1 : 1))
       .map((task) => {

@@ -9,9 +9,12 @@ export class Line {
   readonly #beforeInKind = new Map<string, number>();
   /** Pools in which a task that needs more slots than are free holds back those behind it. */
   readonly #heldBack = new Set<string>();
+  /** The same, wherever that task stands: by turns it may have come first. */
+  readonly #heldByAnyone = new Set<string>();
 
-  constructor(limits: LimitsView) {
+  constructor(limits: LimitsView, waiting: Iterable<ReadyTask>) {
     this.#limits = limits;
+    for (const task of waiting) if (isHolding(task, limits)) this.#heldByAnyone.add(task.pool);
   }
 
   /** This task stands before those asked about later. */
@@ -38,12 +41,14 @@ export class Line {
     if (isRunFull(task, limits)) return { code: "runFull", active, limit: task.maxActiveTasks };
     const taskFull = taskRefusal(task, limits);
     if (taskFull !== undefined) return taskFull;
-    if (isPoolFull(task, limits) || this.#heldBack.has(task.pool)) {
-      const place = (this.#beforeInPool.get(task.pool) ?? 0) + 1;
-      return { code: "poolFull", pool: task.pool, needs, used: pool.used, slots: pool.slots, place };
-    }
     const place = (this.#beforeInKind.get(placeKind(task)) ?? 0) + 1;
-    return place > limits.freeSlots ? { code: "noSlot", place, queue: task.queue } : { code: "next" };
+    const isNext = place <= limits.freeSlots;
+    const isHeld = this.#heldBack.has(task.pool) || (isNext && this.#heldByAnyone.has(task.pool));
+    if (isHeld || isPoolFull(task, limits)) {
+      const inPool = (this.#beforeInPool.get(task.pool) ?? 0) + 1;
+      return { code: "poolFull", pool: task.pool, needs, used: pool.used, slots: pool.slots, place: inPool };
+    }
+    return isNext ? { code: "next" } : { code: "noSlot", place, queue: task.queue };
   }
 }
 
@@ -68,6 +73,12 @@ function taskRefusal(task: ReadyTask, limits: LimitsView): WaitReason | undefine
     return { code: "taskFull", scope: "dag", taskId, active: inDag, limit: perDag };
   }
   return undefined;
+}
+
+/** Whether it could start but for the pool's slots, which it then keeps from those behind it. */
+function isHolding(task: ReadyTask, limits: LimitsView): boolean {
+  if (limits.isDagPaused(task.dagId) || !isPoolFull(task, limits)) return false;
+  return !isRunFull(task, limits) && !isTaskFull(task, limits);
 }
 
 /** Whether the pool has the slots, but not free. */
