@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { InvalidInputError } from "../../core/errors.ts";
+import type { JsonObject } from "../../core/json.ts";
 import type { DateRange, Page } from "../../store/store.ts";
 
 /** Ids as they may appear in paths: what Airflow allows, and nothing that means something in a path, URL or shell. */
@@ -86,13 +87,19 @@ export const collection = <K extends string, T extends z.ZodType>(key: K, item: 
     total_entries: z.ZodNumber;
   });
 
-/** JSON objects from clients: no prototype games, no bottomless nesting. */
-export const jsonObject = z.record(z.string(), z.json()).superRefine((value, context) => {
-  const problem = unsafeJson(value);
+const MAX_DEPTH = 64;
+const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype"]);
+
+/** Any JSON value from a client: no prototype games, no bottomless nesting. Walked without recursion. */
+export const safeJson = z.unknown().superRefine((value, context) => {
+  const problem = value === undefined ? "is missing" : unsafeJson(value);
   if (problem) context.addIssue({ code: "custom", message: problem });
 });
 
-const MAX_DEPTH = 64;
+/** A JSON object from a client, checked like `safeJson`. */
+export const jsonObject = safeJson
+  .refine((value) => typeof value === "object" && value !== null && !Array.isArray(value), "must be an object")
+  .transform((value) => value as JsonObject);
 
 function unsafeJson(root: unknown): string | undefined {
   const stack: { value: unknown; depth: number }[] = [{ value: root, depth: 0 }];
@@ -100,8 +107,7 @@ function unsafeJson(root: unknown): string | undefined {
     if (typeof next.value !== "object" || next.value === null) continue;
     if (next.depth > MAX_DEPTH) return `is nested deeper than ${MAX_DEPTH}`;
     for (const [key, value] of Object.entries(next.value)) {
-      if (key === "__proto__" || key === "constructor" || key === "prototype")
-        return `has the key "${key}", which is not allowed`;
+      if (FORBIDDEN_KEYS.has(key)) return `has the key "${key}", which is not allowed`;
       stack.push({ value, depth: next.depth + 1 });
     }
   }

@@ -326,7 +326,7 @@ async function trigger({ store, path, body, commands, request }: TriggerCall) {
       runAfter: body.run_after ?? undefined,
       dataIntervalStart: body.data_interval_start ?? undefined,
       dataIntervalEnd: body.data_interval_end ?? undefined,
-      conf: (body.conf ?? undefined) as never,
+      conf: body.conf ?? undefined,
       note: body.note,
     });
     return await answerRun(store, run.dagId, run.runId);

@@ -1,0 +1,168 @@
+import { z } from "zod";
+import { ConflictError, NotFoundError } from "../../core/errors.ts";
+import type { XComRow } from "../../store/rows.ts";
+import type { Store, TaskInstanceInRun } from "../../store/store.ts";
+import { collection, date, flag, isoNow, pageOf, pageQuery, safeJson } from "./conventions.ts";
+import { type AnyRoute, type Call, defineRoute } from "./route.ts";
+import { findTask, taskPath } from "./task-instances.ts";
+
+const BASE = "/v2/dags/:dag_id/dagRuns/:dag_run_id/taskInstances/:task_id/xcomEntries";
+const xcomKey = z
+  .string()
+  .min(1)
+  .max(512)
+  .regex(/^[^\p{Cc}]+$/u, "holds control characters");
+const entryPath = taskPath.extend({ xcom_key: xcomKey });
+const mapQuery = {
+  map_index: z
+    .string()
+    .regex(/^-?\d{1,9}$/)
+    .transform(Number)
+    .optional(),
+};
+
+/** Largest value that the API writes, bytes of JSON. */
+const VALUE_LIMIT = 1_000_000;
+
+const entry = z.object({
+  key: z.string(),
+  dag_id: z.string(),
+  run_id: z.string(),
+  task_id: z.string(),
+  map_index: z.number().int(),
+  timestamp: date,
+  size: z.number().int(),
+});
+const entryWithValue = entry.extend({ value: z.unknown() });
+
+/** `…/xcomEntries`: what tasks handed over. */
+export const XCOM_ROUTES: readonly AnyRoute[] = [
+  defineRoute({
+    method: "get",
+    path: BASE,
+    verb: "read",
+    kind: "xcom",
+    tag: "XCom",
+    summary: "List the XComs of a task instance",
+    params: taskPath,
+    query: z.strictObject({ ...pageQuery, ...mapQuery, xcom_key_pattern: z.string().max(512).optional() }),
+    response: collection("xcom_entries", entry),
+    async handler({ store, path, query }) {
+      const task = await findTask(store, { ...path, map_index: query.map_index });
+      const rows = (await store.tasks.xcoms(task.runKey, task.tiNo)).filter((row) =>
+        row.key.includes(query.xcom_key_pattern ?? ""),
+      );
+      const { limit = 50, offset = 0 } = pageOf(query);
+      return {
+        xcom_entries: rows.slice(offset, offset + limit).map((row) => toEntry(task, row)),
+        total_entries: rows.length,
+      };
+    },
+  }),
+  defineRoute({
+    method: "post",
+    path: BASE,
+    verb: "write",
+    kind: "xcom",
+    tag: "XCom",
+    summary: "Add an XCom; refused when the key exists",
+    params: taskPath,
+    body: z.strictObject({ key: xcomKey, value: safeJson, map_index: z.number().int().min(-1).default(-1) }),
+    response: entryWithValue,
+    status: 201,
+    async handler(call) {
+      const task = await findTask(call.store, { ...call.path, map_index: call.body.map_index });
+      if ((await call.store.tasks.xcomJson(task.runKey, task.tiNo, call.body.key)) !== undefined)
+        throw new ConflictError(`"${task.taskId}" has an XCom "${call.body.key}" already. Use PATCH to change it.`);
+      return write(call, task, call.body.key, call.body.value);
+    },
+  }),
+  defineRoute({
+    method: "get",
+    path: `${BASE}/:xcom_key`,
+    verb: "read",
+    kind: "xcom",
+    tag: "XCom",
+    summary: "One XCom with its value",
+    params: entryPath,
+    query: z.strictObject({ ...mapQuery, deserialize: flag.optional(), stringify: flag.optional() }),
+    response: entryWithValue,
+    async handler({ store, path, query }) {
+      const task = await findTask(store, { ...path, map_index: query.map_index });
+      const row = await findEntry(store, task, path.xcom_key);
+      return { ...toEntry(task, row), value: query.stringify ? JSON.stringify(row.value) : row.value };
+    },
+  }),
+  defineRoute({
+    method: "patch",
+    path: `${BASE}/:xcom_key`,
+    verb: "write",
+    kind: "xcom",
+    tag: "XCom",
+    summary: "Change an XCom",
+    params: entryPath,
+    body: z.strictObject({ value: safeJson, map_index: z.number().int().min(-1).default(-1) }),
+    response: entryWithValue,
+    async handler(call) {
+      const task = await findTask(call.store, { ...call.path, map_index: call.body.map_index });
+      await findEntry(call.store, task, call.path.xcom_key);
+      return write(call, task, call.path.xcom_key, call.body.value);
+    },
+  }),
+  defineRoute({
+    method: "delete",
+    path: `${BASE}/:xcom_key`,
+    verb: "write",
+    kind: "xcom",
+    tag: "XCom",
+    summary: "Delete an XCom",
+    params: entryPath,
+    query: z.strictObject(mapQuery),
+    async handler({ store, path, query, commands }) {
+      const task = await findTask(store, { ...path, map_index: query.map_index });
+      await findEntry(store, task, path.xcom_key);
+      await store.commit(
+        [{ kind: "xcom.delete", runKey: task.runKey, tiNo: task.tiNo, key: path.xcom_key }],
+        commands.actor,
+      );
+      return undefined;
+    },
+  }),
+];
+
+async function findEntry(store: Store, task: TaskInstanceInRun, key: string): Promise<XComRow> {
+  const row = (await store.tasks.xcoms(task.runKey, task.tiNo)).find((each) => each.key === key);
+  if (!row) throw new NotFoundError(`"${task.taskId}" has no XCom "${key}".`);
+  return row;
+}
+
+async function write(
+  { store, commands }: Pick<Call<unknown, unknown, unknown>, "store" | "commands">,
+  task: TaskInstanceInRun,
+  key: string,
+  value: unknown,
+) {
+  const json = JSON.stringify(value);
+  if (Buffer.byteLength(json) > VALUE_LIMIT)
+    throw new ConflictError(
+      `The value is larger than ${VALUE_LIMIT} bytes. Keep it elsewhere and hand over its address.`,
+    );
+  const result = await store.commit(
+    [{ kind: "xcom.set", runKey: task.runKey, tiNo: task.tiNo, key, json, attempt: null }],
+    commands.actor,
+  );
+  if (!result.ok) throw new ConflictError(result.message);
+  return { ...toEntry(task, await findEntry(store, task, key)), value };
+}
+
+function toEntry(task: TaskInstanceInRun, row: XComRow): z.input<typeof entry> {
+  return {
+    key: row.key,
+    dag_id: task.dagId,
+    run_id: task.runId,
+    task_id: task.taskId,
+    map_index: task.mapIndex,
+    timestamp: isoNow(row.createdAt),
+    size: row.size,
+  };
+}
