@@ -96,6 +96,18 @@ export class Admission {
     return { admitted, ...(nextAt === undefined ? {} : { nextAt }) };
   }
 
+  /** How many queued live runs of a DAG with an earlier date than this could begin but for `maxActiveRuns`. */
+  earlierThan(row: DagRunRow, now: number): number {
+    const queue = this.#queues.get(row.dagId);
+    if (queue === undefined) return 0;
+    const age = row.logicalDate ?? row.runAfter;
+    const isHeldUp = (entry: Waiting) =>
+      entry.backfillId === null &&
+      entry.age < age &&
+      this.#reasonOf(row.dagId, queue, entry, now, queue.running.size, new Map())?.code === "maxActiveRuns";
+    return queue.waiting.filter(isHeldUp).length;
+  }
+
   /** Why a queued run has not begun; undefined when it does not wait here. */
   reason(row: DagRunRow, now: number): RunWaitReason | undefined {
     const queue = this.#queues.get(row.dagId);

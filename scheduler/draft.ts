@@ -1,3 +1,4 @@
+import { RETURN_VALUE_KEY } from "../core/definition.ts";
 import type { TaskOutcome, TaskTransition } from "../core/run.ts";
 import type { RunState } from "../core/states.ts";
 import type { Executor, OutcomeReport, Reservation } from "../executor/executor.ts";
@@ -13,6 +14,15 @@ export interface Start {
   readonly executor: Executor;
   readonly reservation: Reservation;
 }
+
+/** A list for `Store.commit`, and to which run each of its changes belongs. */
+export interface DraftList {
+  readonly changes: readonly Change[];
+  readonly owners: readonly OwnedRun[];
+}
+
+/** Transitions in one transaction; more are written in portions. */
+const MAX_TRANSITIONS = 500;
 
 /** What one run adds to the commit of a turn. */
 interface Part {
@@ -75,7 +85,7 @@ export class Draft {
     finishes.push({ kind: "attempt.finish", attempt, state: ATTEMPT_STATES[outcome.kind], ...errorOf(outcome) });
     if (returnValueJson === undefined) return;
     const { runKey, tiNo } = attempt;
-    finishes.push({ kind: "xcom.set", runKey, tiNo, key: "return_value", json: returnValueJson, attempt });
+    finishes.push({ kind: "xcom.set", runKey, tiNo, key: RETURN_VALUE_KEY, json: returnValueJson, attempt });
   }
 
   move(run: OwnedRun, transitions: readonly TaskTransition[]): void {
@@ -103,25 +113,28 @@ export class Draft {
     this.#part(run).ends.push(change);
   }
 
-  /** The list, and to which run each of its changes belongs. */
-  list(): { readonly changes: readonly Change[]; readonly owners: readonly (OwnedRun | undefined)[] } {
-    const changes: Change[] = [];
-    const owners: (OwnedRun | undefined)[] = [];
-    const add = (run: OwnedRun | undefined, list: readonly Change[]) => {
-      for (const change of list) {
-        changes.push(change);
-        owners.push(run);
-      }
-    };
-    for (const { run, claims } of this.#parts.values()) add(run, claims);
-    for (const { run, finishes } of this.#parts.values()) add(run, finishes);
+  /**
+   * The lists to commit one after the other: one, unless a huge run begins or ends at once. Then what merely becomes ready or is
+   * skipped is written in portions, so that no transaction holds up the event loop; whatever is missing after a crash in between,
+   * `begin` finds again.
+   */
+  lists(): readonly DraftList[] {
+    const first = new ListBuilder();
+    const later: ListBuilder[] = [];
+    const last = new ListBuilder();
+    for (const { run, claims } of this.#parts.values()) first.add(run, claims);
+    for (const { run, finishes } of this.#parts.values()) first.add(run, finishes);
+    let count = 0;
+    for (const part of this.#parts.values()) count += part.transitions.length;
     for (const { run, transitions } of this.#parts.values()) {
-      if (transitions.length === 0) continue;
-      add(run, [{ kind: "task.transitions", runKey: run.runKey, transitions, fence: run.fence }]);
+      if (count <= MAX_TRANSITIONS) first.move(run, transitions);
+      else splitMoves(run, transitions, first, later, last);
     }
-    for (const { run, starts } of this.#parts.values()) add(run, starts);
-    for (const { run, ends } of this.#parts.values()) add(run, ends);
-    return { changes, owners };
+    for (const { run, starts } of this.#parts.values()) last.add(run, starts);
+    for (const { run, ends } of this.#parts.values()) last.add(run, ends);
+    return later.length === 0
+      ? [first.with(last)]
+      : [first, ...later, last].filter(({ changes }) => changes.length > 0);
   }
 
   #part(run: OwnedRun): Part {
@@ -131,6 +144,52 @@ export class Draft {
       this.#parts.set(run, part);
     }
     return part;
+  }
+}
+
+/** The end of an attempt and what becomes of its instance stay together; an instance is ready before it is queued. */
+function splitMoves(
+  run: OwnedRun,
+  transitions: readonly TaskTransition[],
+  first: ListBuilder,
+  later: ListBuilder[],
+  last: ListBuilder,
+): void {
+  first.move(
+    run,
+    transitions.filter(({ from, to }) => from !== "none" && to !== "queued"),
+  );
+  const fromNone = transitions.filter(({ from }) => from === "none");
+  for (let index = 0; index < fromNone.length; index += MAX_TRANSITIONS) {
+    const portion = new ListBuilder();
+    portion.move(run, fromNone.slice(index, index + MAX_TRANSITIONS));
+    later.push(portion);
+  }
+  last.move(
+    run,
+    transitions.filter(({ to }) => to === "queued"),
+  );
+}
+
+class ListBuilder implements DraftList {
+  readonly changes: Change[] = [];
+  readonly owners: OwnedRun[] = [];
+
+  add(run: OwnedRun, changes: readonly Change[]): void {
+    for (const change of changes) {
+      this.changes.push(change);
+      this.owners.push(run);
+    }
+  }
+
+  move(run: OwnedRun, transitions: readonly TaskTransition[]): void {
+    if (transitions.length === 0) return;
+    this.add(run, [{ kind: "task.transitions", runKey: run.runKey, transitions, fence: run.fence }]);
+  }
+
+  with(other: ListBuilder): ListBuilder {
+    for (const [index, change] of other.changes.entries()) this.add(other.owners[index] as OwnedRun, [change]);
+    return this;
   }
 }
 

@@ -13,6 +13,18 @@ import type { Version } from "./catalog.ts";
 /** Backfill tasks come after all live ones: their weight is lowered by more than any sum of weights. */
 const BACKFILL_WEIGHT_OFFSET = 1e12;
 
+/** States from which an instance goes on by itself. */
+const MOVING = [
+  "scheduled",
+  "queued",
+  "running",
+  "restarting",
+  "up_for_retry",
+  "up_for_reschedule",
+  "deferred",
+  "awaiting_input",
+] as const;
+
 /** A running run in memory: its rows, its decided states, and what the scheduler derives from them. */
 export class OwnedRun {
   readonly row: DagRunRow;
@@ -71,6 +83,13 @@ export class OwnedRun {
 
   instance(tiNo: number): TaskInstanceFacts {
     return this.memory.instance(tiNo);
+  }
+
+  /** Whether nothing of it can move before an earlier run does. */
+  get onlyWaitsForPast(): boolean {
+    const { memory, version } = this;
+    if (!version.graph.needsPast || memory.runState !== "running") return false;
+    return MOVING.every((state) => memory.count(state) === 0);
   }
 
   /** How an instance stands in line. @throws RangeError when the version no longer has its task. */

@@ -76,6 +76,7 @@ export class RunOwner implements ExecutorListener {
       values: this.#runs.values,
       onDue: (runKey, tiNo) => this.#post({ kind: "due", runKey, tiNo }),
       onTaskEnded: (run) => this.#runs.past.changed(run),
+      onWaitingForPast: (run) => this.#runs.reconsider(run.row.dagId),
       onRunEnding: (draft, run, to) => this.#ending(draft, run, to),
     });
     this.#launcher = new Launcher(gate, this.#runs.values, (report) => this.onOutcome(report));
@@ -192,7 +193,7 @@ export class RunOwner implements ExecutorListener {
       for (const { follower, facts } of this.#runs.past.takeNews()) {
         this.#apply(draft, { kind: "past", runKey: follower, facts });
       }
-      this.#runs.admit();
+      for (const run of this.#runs.admit()) this.#giveWay(draft, run);
       if (this.#o.dispatcher.fill(draft, (runKey) => this.#runs.open(runKey))) this.wake();
       await this.#write(draft);
     } catch (error) {
@@ -296,6 +297,15 @@ export class RunOwner implements ExecutorListener {
     this.#steps.opened(draft, run, entry.pending.splice(0));
   }
 
+  /** Back into the queue: its place is for the earlier run that it waits for. */
+  #giveWay(draft: Draft, run: OwnedRun): void {
+    draft.runState(run, "running", "queued", "gives its place to an earlier run that it waits for");
+    draft.afterCommit(run, () => {
+      const entry = this.#runs.get(run.runKey);
+      if (entry?.run === run) this.#runs.putBack(entry);
+    });
+  }
+
   #ending(draft: Draft, run: OwnedRun, to: RunState): void {
     this.#o.dispatcher.forget(run.runKey);
     this.#countFailure(draft, run, to);
@@ -322,8 +332,7 @@ export class RunOwner implements ExecutorListener {
   }
 
   async #write(draft: Draft): Promise<void> {
-    if (!draft.isEmpty) {
-      const { changes, owners } = draft.list();
+    for (const { changes, owners } of draft.isEmpty ? [] : draft.lists()) {
       let result: CommitResult;
       try {
         result = await this.#o.gate.commit(changes);

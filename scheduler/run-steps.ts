@@ -19,6 +19,8 @@ export interface RunStepsOptions {
   readonly onDue: (runKey: RunKey, tiNo: number | undefined) => void;
   /** A run's instance ended: runs that look back at it want to know. */
   readonly onTaskEnded: (run: OwnedRun) => void;
+  /** Nothing of the run can move before an earlier run does. */
+  readonly onWaitingForPast: (run: OwnedRun) => void;
   /** The draft ends the run. */
   readonly onRunEnding: (draft: Draft, run: OwnedRun, to: RunState) => void;
 }
@@ -92,6 +94,7 @@ export class RunSteps {
     for (const transition of decision.transitions) this.#moved(run, transition);
     for (const tiNo of decision.newlyReady) this.#o.dispatcher.ready(run, tiNo);
     if (decision.transitions.some(({ to }) => isTerminal(to))) this.#o.onTaskEnded(run);
+    if (run.onlyWaitsForPast) this.#o.onWaitingForPast(run);
     if (decision.runState !== undefined) {
       const { to, reason } = decision.runState;
       draft.runState(run, before, to, reason);

@@ -177,7 +177,9 @@ export class Runs {
 
   /** The run is queued and not admitted: only its row stays. */
   putBack(entry: Entry): void {
-    if (entry.row !== undefined) this.#wait(entry, entry.row);
+    if (entry.row === undefined) return;
+    entry.row = { ...entry.row, state: "queued" };
+    this.#wait(entry, entry.row);
   }
 
   /** The run is finished or gone. */
@@ -208,9 +210,13 @@ export class Runs {
     this.#wake();
   }
 
-  /** Begins to read the runs whose turn has come. */
-  admit(): void {
+  /**
+   * Begins to read the runs whose turn has come. Answers runs that must give way: they have a place, but only wait for an earlier run
+   * that has none, as after a clear (dependsOnPast with few maxActiveRuns would lock up for ever).
+   */
+  admit(): readonly OwnedRun[] {
     const now = this.#o.clock.now();
+    const givingWay: OwnedRun[] = [];
     for (const dagId of this.#toAdmit) {
       this.#toAdmit.delete(dagId);
       const { admitted, nextAt } = this.#o.admission.admit(dagId, now);
@@ -223,12 +229,22 @@ export class Runs {
       }
       this.#admissionTimers.get(dagId)?.cancel();
       this.#admissionTimers.delete(dagId);
-      if (nextAt === undefined) continue;
-      this.#admissionTimers.set(
-        dagId,
-        this.#o.timers.at(nextAt, () => this.reconsider(dagId)),
-      );
+      if (nextAt !== undefined) {
+        const timer = this.#o.timers.at(nextAt, () => this.reconsider(dagId));
+        this.#admissionTimers.set(dagId, timer);
+      }
+      givingWay.push(...this.#givingWay(dagId, now));
     }
+    return givingWay;
+  }
+
+  #givingWay(dagId: string, now: number): readonly OwnedRun[] {
+    const found: OwnedRun[] = [];
+    for (const { run } of this.#byDag.get(dagId) ?? []) {
+      if (run === undefined || run.row.backfillId !== null || !run.onlyWaitsForPast) continue;
+      if (this.#o.admission.earlierThan(run.row, now) > found.length) found.push(run);
+    }
+    return found;
   }
 
   stop(): void {

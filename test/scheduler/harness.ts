@@ -9,6 +9,7 @@ import { type TriggerInput, triggerRun } from "../../store/commands/trigger.ts";
 import { openStore } from "../../store/open.ts";
 import type { DagRunRow, RunKey, TaskInstanceRow } from "../../store/rows.ts";
 import type { Store } from "../../store/store.ts";
+import { verify } from "../../store/verify.ts";
 import { FakeClock } from "../support/clock.ts";
 import { tempFolders } from "../support/temp.ts";
 import { ScriptedExecutor } from "./scriptedExecutor.ts";
@@ -98,6 +99,13 @@ export class Harness {
     await this.idle();
   }
 
+  /** The clock is moved at once, as on a machine that was asleep; what is due by then happens. */
+  async jump(to: string): Promise<void> {
+    this.clock.jumpTo(Date.parse(to));
+    await this.scheduler.sweep();
+    await this.idle();
+  }
+
   async commit(...changes: readonly Change[]): Promise<void> {
     const result = await this.store.commit(changes, "test");
     if (!result.ok) throw new Error(result.message);
@@ -174,11 +182,16 @@ export class Harness {
 
 /** Call inside `describe`; gives a function that boots a harness, closed after its test. */
 export function harnesses(): (options?: HarnessOptions) => Promise<Harness> {
-  const folders = tempFolders();
   const made: Harness[] = [];
   afterEach(async () => {
-    for (const harness of made.splice(0)) await harness.close();
+    for (const harness of made.splice(0)) {
+      // Whatever a test did, its database keeps every promise.
+      const violations = await verify(harness.store);
+      await harness.close();
+      if (violations.length > 0) throw new Error(`violations: ${JSON.stringify(violations, null, 2)}`);
+    }
   });
+  const folders = tempFolders();
   return async (options = {}) => {
     const harness = new Harness(folders("scheduler").file("sluice.db"), options);
     made.push(harness);

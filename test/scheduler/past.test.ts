@@ -3,13 +3,17 @@ import { describe, it } from "mocha";
 import { clearTasks } from "../../store/commands/clear.ts";
 import { markTask } from "../../store/commands/mark.ts";
 import { cron, dagOf } from "./definitions.ts";
-import { harnesses } from "./harness.ts";
+import { type Harness, harnesses } from "./harness.ts";
 import { failure, success } from "./scriptedExecutor.ts";
 import { verifyHarness } from "./verify.ts";
 
-const DAY_MS = 86_400_000;
 const first = "scheduled__2026-01-02T00:00:00+00:00";
 const second = "scheduled__2026-01-03T00:00:00+00:00";
+
+async function twoDays(h: Harness): Promise<void> {
+  await h.jump("2026-01-02T00:00:00Z");
+  await h.jump("2026-01-03T00:00:00Z");
+}
 
 describe("runs that look back", () => {
   const boot = harnesses();
@@ -20,12 +24,10 @@ describe("runs that look back", () => {
     const h = await boot({ now });
     await h.put(dagOf("etl", { a: { dependsOnPast: true }, b: { after: ["a"], dependsOnPast: true } }, daily));
     h.executor.script = ({ runId }) => (runId === first ? "hold" : success);
-    await h.pass(1.5 * DAY_MS);
+    await twoDays(h);
     const later = (await h.store.runs.find("etl", second))!;
     expect(later.state).to.equal("running");
-    expect(await h.explain(later.runKey, "a")).to.equal(
-      `waits for a of the previous run ${first}, which is running`,
-    );
+    expect(await h.explain(later.runKey, "a")).to.equal(`waits for a of the previous run ${first}, which is running`);
     h.executor.finish("a");
     await h.idle();
     expect(await h.tasks(later.runKey)).to.deep.equal({ a: "success", b: "none" });
@@ -39,7 +41,7 @@ describe("runs that look back", () => {
     const h = await boot({ now });
     await h.put(dagOf("etl", { a: { dependsOnPast: true } }, daily));
     h.executor.script = (_work, nth) => (nth === 1 ? failure : success);
-    await h.pass(1.5 * DAY_MS);
+    await twoDays(h);
     expect(await h.runStates("etl")).to.deep.equal({ [first]: "failed", [second]: "running" });
     await markTask(h.command, { dagId: "etl", runId: first, taskId: "a", newState: "success" });
     await h.idle();
@@ -50,7 +52,7 @@ describe("runs that look back", () => {
     const h = await boot({ now });
     await h.put(dagOf("etl", { a: { dependsOnPast: true } }, daily));
     h.executor.script = () => failure;
-    await h.pass(1.5 * DAY_MS);
+    await twoDays(h);
     await h.crash();
     await h.boot();
     expect(await h.runStates("etl")).to.deep.equal({ [first]: "failed", [second]: "running" });
@@ -61,11 +63,9 @@ describe("runs that look back", () => {
 
   it("waits for the downstreams of the run before with waitForDownstream", async () => {
     const h = await boot({ now });
-    await h.put(
-      dagOf("etl", { a: { dependsOnPast: true, waitForDownstream: true }, b: { after: ["a"] } }, daily),
-    );
+    await h.put(dagOf("etl", { a: { dependsOnPast: true, waitForDownstream: true }, b: { after: ["a"] } }, daily));
     h.executor.script = ({ runId, taskId }) => (runId === first && taskId === "b" ? "hold" : success);
-    await h.pass(1.5 * DAY_MS);
+    await twoDays(h);
     const later = (await h.store.runs.find("etl", second))!;
     expect(await h.tasks(later.runKey)).to.deep.equal({ a: "none", b: "none" });
     h.executor.finish("b");
@@ -77,7 +77,7 @@ describe("runs that look back", () => {
     const h = await boot({ now });
     await h.put(dagOf("etl", { a: { dependsOnPast: true } }, { ...daily, maxActiveRuns: 1 }));
     h.executor.script = (_work, nth) => (nth === 1 ? failure : success);
-    await h.pass(1.5 * DAY_MS);
+    await twoDays(h);
     expect(await h.runStates("etl")).to.deep.equal({ [first]: "failed", [second]: "running" });
     await clearTasks(h.command, { dagId: "etl", runId: first });
     await h.idle();

@@ -33,6 +33,8 @@ export class ScriptedExecutor implements Executor {
   readonly started: AttemptWork[] = [];
   /** Attempts that were told to stop, in order. */
   readonly cancelled: AttemptId[] = [];
+  /** Starts of instances of which another attempt was still running: must stay empty. */
+  readonly doubled: AttemptWork[] = [];
   /** Most attempts at once so far. */
   peak = 0;
   script: Script = () => success;
@@ -80,6 +82,10 @@ export class ScriptedExecutor implements Executor {
   }
 
   run(reservation: Reservation, work: AttemptWork): void {
+    for (const { attempt } of this.running) {
+      if (attempt.runKey !== work.attempt.runKey || attempt.tiNo !== work.attempt.tiNo) continue;
+      this.doubled.push(work);
+    }
     this.started.push(work);
     this.#running.set(reservation.token, { work, reservation });
     this.peak = Math.max(this.peak, this.#running.size);
@@ -114,6 +120,11 @@ export class ScriptedExecutor implements Executor {
     const [first] = found;
     if (first === undefined || found.length > 1) throw new Error(`${found.length} attempts of ${taskId} are running`);
     this.#end(first[0], outcome, returnValueJson);
+  }
+
+  /** Ends this very attempt. */
+  end(work: AttemptWork, outcome: TaskOutcome): void {
+    for (const [token, entry] of this.#running) if (entry.work === work) this.#end(token, outcome);
   }
 
   /** Ends every running attempt in this turn. */
