@@ -4,6 +4,7 @@ import { mergeParams } from "../../core/params.ts";
 import { timetableFromSpec } from "../../core/timetable.ts";
 import type { BackfillRow, DagRunRow, Reprocess } from "../rows.ts";
 import { type CommandContext, commitOrThrow, dagOf, versionOf } from "./context.ts";
+import { cancelRun } from "./mark.ts";
 
 export interface BackfillInput {
   readonly dagId: string;
@@ -133,21 +134,8 @@ export async function cancelBackfill(context: CommandContext, backfillId: number
   await activeBackfill(context, backfillId);
   const queued = await context.store.runs.list({ backfillId, states: ["queued"], limit: 1_000 });
   await commitOrThrow(context, [{ kind: "backfill.cancel", backfillId }]);
-  for (const run of queued.rows) {
-    await context.store.commit(
-      [
-        {
-          kind: "run.state",
-          runKey: run.runKey,
-          from: ["queued"],
-          to: "failed",
-          reason: "backfill cancelled",
-          bumpRevision: true,
-        },
-      ],
-      context.actor,
-    );
-  }
+  // With their task instances: a run that has ended has no open instance.
+  for (const run of queued.rows) await cancelRun(context, run.dagId, run.runId);
   return backfillOf(context, backfillId);
 }
 
@@ -159,7 +147,8 @@ async function backfillOf(context: CommandContext, backfillId: number): Promise<
 
 async function activeBackfill(context: CommandContext, backfillId: number): Promise<BackfillRow> {
   const backfill = await backfillOf(context, backfillId);
-  if (backfill.completedAt !== null) throw new ConflictError(`Backfill ${backfillId} has ended already.`);
+  if (backfill.completedAt !== null || backfill.cancelledAt !== null)
+    throw new ConflictError(`Backfill ${backfillId} has ended already.`);
   return backfill;
 }
 
