@@ -1,5 +1,6 @@
 import { Router } from "express";
 import type { WebDeps } from "../deps.ts";
+import { ADMIN_ROUTES } from "./admin.ts";
 import { RUN_ROUTES } from "./dag-runs.ts";
 import { DAG_ROUTES } from "./dags.ts";
 import { LOG_ROUTES } from "./logs.ts";
