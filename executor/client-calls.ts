@@ -102,10 +102,9 @@ function handlersFor(store: ClientCallStore, options: ClientCallOptions): Handle
     },
     async setVariable({ key, value, description }, attempt) {
       if (isSensitiveName(key)) masker?.register(value);
-      await write(
-        { kind: "variable.put", mode: "upsert", variable: { key, value, description: description ?? null } },
-        attempt,
-      );
+      // A task that sets only the value keeps what a person wrote beside it.
+      const about = description ?? (await store.admin.variable(key))?.description ?? null;
+      await write({ kind: "variable.put", mode: "upsert", variable: { key, value, description: about } }, attempt);
       return null;
     },
     async deleteVariable({ key }, attempt) {

@@ -207,9 +207,13 @@ export class LocalExecutor implements Executor {
       this.#leaveRunner(attempt, runner);
       this.#settle(attempt, own.outcome, own.returnValueJson);
     };
-    // What its children wrote is in the pipes by now; two turns of the event loop read it before the next task's output can follow.
-    if (attempt.hadChildren) setImmediate(() => setImmediate(finish));
-    else finish();
+    if (!attempt.hadChildren && !attempt.hasNativeOutput) {
+      finish();
+      return;
+    }
+    // What was written past the task's own output is in the pipes; two turns of the event loop read it before the next task's follows.
+    attempt.held = own;
+    setImmediate(() => setImmediate(finish));
   }
 
   #leaveRunner(attempt: HostAttempt, runner: RunnerProcess): void {

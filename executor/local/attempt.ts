@@ -47,6 +47,11 @@ export class HostAttempt {
     this.#native = new NativeOutput(logLimits);
   }
 
+  /** Whether anything arrived on the runner's own pipes. */
+  get hasNativeOutput(): boolean {
+    return this.#native.isUsed;
+  }
+
   /** Lines of what arrived on the runner's own pipes while it was this attempt's. */
   nativeLines(at: number, source: "stdout" | "stderr", chunk: Buffer): LogLine[] {
     return this.#native.push(at, source, chunk);
@@ -80,6 +85,10 @@ class NativeOutput {
 
   constructor(limits: LogLimits) {
     this.#limits = limits;
+  }
+
+  get isUsed(): boolean {
+    return this.#budget !== undefined;
   }
 
   push(at: number, source: Source, chunk: Buffer): LogLine[] {

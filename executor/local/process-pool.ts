@@ -149,6 +149,7 @@ export class ProcessPool {
   /** Whether one more runner may start; ends an idle one of another memory limit for it when the pool is full. */
   #makeRoom(): boolean {
     if (this.#runners.size < this.#options.size) return true;
+    if ([...this.#runners].some((runner) => runner.isRetiring)) return false;
     const idle = this.#idle.shift();
     idle?.leave();
     return false; // Its exit comes back to `#grow`.
