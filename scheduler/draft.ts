@@ -127,11 +127,14 @@ export class Draft {
     let count = 0;
     for (const part of this.#parts.values()) count += part.transitions.length;
     for (const { run, transitions } of this.#parts.values()) {
-      if (count <= MAX_TRANSITIONS) first.move(run, transitions);
+      if (count <= MAX_TRANSITIONS) first.check(run, transitions);
       else splitMoves(run, transitions, first, later, last);
     }
     for (const { run, starts } of this.#parts.values()) last.add(run, starts);
-    for (const { run, ends } of this.#parts.values()) last.add(run, ends);
+    for (const { run, ends } of this.#parts.values()) {
+      if (later.length > 0 && ends.length > 0) last.check(run);
+      last.add(run, ends);
+    }
     return later.length === 0
       ? [first.with(last)]
       : [first, ...later, last].filter(({ changes }) => changes.length > 0);
@@ -183,7 +186,11 @@ class ListBuilder implements DraftList {
   }
 
   move(run: OwnedRun, transitions: readonly TaskTransition[]): void {
-    if (transitions.length === 0) return;
+    if (transitions.length > 0) this.check(run, transitions);
+  }
+
+  /** Also without transitions: refused when the run is no longer as we know it. */
+  check(run: OwnedRun, transitions: readonly TaskTransition[] = []): void {
     this.add(run, [{ kind: "task.transitions", runKey: run.runKey, transitions, fence: run.fence }]);
   }
 

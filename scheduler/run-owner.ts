@@ -281,7 +281,9 @@ export class RunOwner implements ExecutorListener {
     const { row } = loaded;
     const { workerId, defaultExecutor } = this.#o;
     const isOurs = row.ownerId === workerId && row.ownerEpoch > 0;
-    const fence = { ownerId: workerId, ownerEpoch: isOurs ? row.ownerEpoch : row.ownerEpoch + 1 };
+    const ownerEpoch = isOurs ? row.ownerEpoch : row.ownerEpoch + 1;
+    // With the revision: what a command changes behind our back must not be overlooked by what we decide.
+    const fence = { ownerId: workerId, ownerEpoch, revision: row.revision };
     const run = new OwnedRun({ ...loaded, fence, defaultExecutor });
     if (row.state === "queued" && !entry.isAdmitted) {
       // It was put back while attempts of it run here: those that its rows still know may end.
@@ -292,7 +294,7 @@ export class RunOwner implements ExecutorListener {
     this.#runs.opened(entry, run);
     if (!isOurs) draft.claim(run);
     draft.afterCommit(run, () => {
-      if (entry.row === row) entry.row = { ...row, state: "running", ...fence };
+      if (entry.row === row) entry.row = { ...row, state: "running", ownerId: workerId, ownerEpoch };
     });
     this.#steps.opened(draft, run, entry.pending.splice(0));
   }

@@ -177,6 +177,8 @@ export type PutMode = "create" | "update" | "upsert";
 export interface RunFence {
   readonly ownerId: string;
   readonly ownerEpoch: number;
+  /** When given, also refused when a command from outside has changed the run since this revision was read. */
+  readonly revision?: number;
 }
 
 /** What a change reports back; only the keys its kind names are set. */

@@ -39,7 +39,15 @@ export async function explainRunFromRows(store: Store, runKey: RunKey, now: numb
   const dag = await store.dags.get(run.dagId);
   const wait = run.state === "queued" ? await runWaitOf(store, run, dag, now) : undefined;
   const isDagPaused = dag?.isPaused ?? false;
-  return explain({ kind: "run", state: run.state, now, isDagPaused, ...(wait === undefined ? {} : { wait }) });
+  const reason = run.state === "failed" ? await endReason(store, runKey) : null;
+  return explain({ kind: "run", state: run.state, now, isDagPaused, reason, ...(wait === undefined ? {} : { wait }) });
+}
+
+/** The reason that its end was written with. */
+async function endReason(store: Store, runKey: RunKey): Promise<string | null> {
+  const { rows } = await store.events.list({ runKey, kinds: ["run.state"], isDescending: true, limit: 1 });
+  const reason = rows[0]?.detail?.reason;
+  return typeof reason === "string" ? `failed: ${reason}` : null;
 }
 
 /** How the run before this one stands, for `dependsOnPast`; `previous` is that run. */

@@ -31,12 +31,14 @@ export function* moveTasks(scope: Scope, change: Of<"task.transitions">): Step<C
   const dagId = yield* scope.dagOf(runKey);
   if (fence !== undefined) {
     const held = yield* first(
-      "select 1 from dag_run where id = ? and owner_id = ? and owner_epoch = ?",
+      "select revision from dag_run where id = ? and owner_id = ? and owner_epoch = ?",
       runKey,
       fence.ownerId,
       fence.ownerEpoch,
     );
     if (held === undefined) throw new GuardFailure("stale", `Run ${runKey} no longer belongs to ${fence.ownerId}.`);
+    if (fence.revision !== undefined && fence.revision !== held[0])
+      throw new GuardFailure("stale", `Run ${runKey} was changed by a command since its owner read it.`);
   }
   for (let from = 0; from < transitions.length; ) from = yield* moveAlike(scope, runKey, transitions, from);
   for (const transition of transitions) recordMove(scope, dagId, runKey, transition);
