@@ -180,9 +180,13 @@ function matching(knex: Knex, filter: DagFilter): Knex.QueryBuilder {
   return query;
 }
 
-function order({ orderBy = "dag_id", isDescending }: DagFilter): { column: string; order: "asc" | "desc" }[] {
+/** A DAG that will never run by itself stands behind those that will, in either direction. */
+function order({ orderBy = "dag_id", isDescending }: DagFilter) {
   const columns = orderBy === "dag_id" ? ["d.dag_id"] : [`d.${orderBy}`, "d.dag_id"];
-  return columns.map((column) => ({ column, order: isDescending ? "desc" : "asc" }));
+  const direction = isDescending ? "desc" : "asc";
+  return columns.map((column) =>
+    column === "d.next_run_at" ? { column, order: direction, nulls: "last" as const } : { column, order: direction },
+  );
 }
 
 async function recentRuns(
