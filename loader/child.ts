@@ -29,17 +29,24 @@ const KEPT_OUTPUT = 64 * 1024;
 /** Ends a process whose parent died, should it loop. Above what 10 s on a few cores can use. */
 const CPU_SECONDS = 60;
 
-/** One evaluation process: waits with the SDK loaded, evaluates one bundle, and is killed with its whole group. */
+/**
+ * One evaluation process: waits with the SDK loaded, evaluates a bundle, and is killed with its whole group. One that
+ * says it is clean may be asked once more.
+ */
 export class EvaluateChild {
-  /** Its answer, or how it failed to give one. */
-  readonly ended: Promise<ChildEnd>;
   /** Resolves when the process is no more. */
   readonly gone: Promise<void>;
   readonly #process: ChildProcess;
-  readonly #channel: Duplex;
+  /** Undefined when the system gave no process. */
+  readonly #channel: Duplex | undefined;
   readonly #limits: ChildLimits;
+  readonly #seen = new Set<string>();
   #output = "";
   #outputBytes = 0;
+  #answer: Buffer[] = [];
+  #answerBytes = 0;
+  #end: ChildEnd | undefined;
+  #onEnd: ((end: ChildEnd) => void) | undefined;
   #inspectorUrl: ((url: string) => void) | undefined;
 
   constructor(limits: ChildLimits) {
@@ -50,13 +57,14 @@ export class EvaluateChild {
       stdio: ["ignore", "pipe", "pipe", "pipe"],
       windowsHide: true,
     });
-    this.#channel = this.#process.stdio[3] as Duplex;
+    this.#channel = this.#process.stdio?.[3] as Duplex | undefined;
     // A child that dies with the request half written is reported by its end.
-    this.#channel.on("error", () => undefined);
+    this.#channel?.on("error", () => undefined);
+    this.#channel?.on("data", (chunk: Buffer) => this.#read(chunk));
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
       stream?.setEncoding("utf8").on("data", (text: string) => this.#keep(text));
     }
-    this.ended = this.#watch();
+    this.#watchEnd();
     this.gone = new Promise((resolve) => {
       this.#process.once("exit", () => resolve());
       this.#process.once("error", () => resolve());
@@ -68,21 +76,41 @@ export class EvaluateChild {
     return this.#process.pid;
   }
 
+  /** Whether it has been asked to evaluate this URL. */
+  hasSeen(url: string): boolean {
+    return this.#seen.has(url);
+  }
+
+  /** How many files it has been asked to evaluate. */
+  get seenCount(): number {
+    return this.#seen.size;
+  }
+
   /** What the file has printed: the first 64 KB, and how much there was. */
   get output(): string {
     if (this.#outputBytes <= KEPT_OUTPUT) return this.#output;
     return `${this.#output}\n[… ${this.#outputBytes - KEPT_OUTPUT} more bytes were printed and dropped]`;
   }
 
-  send(request: EvaluateRequest): void {
+  /** Has a bundle evaluated; gives the answer, or how the process failed to give one. One at a time. */
+  ask(request: EvaluateRequest): Promise<ChildEnd> {
+    this.#seen.add(request.url);
+    this.#output = "";
+    this.#outputBytes = 0;
+    this.#answer = [];
+    this.#answerBytes = 0;
     this.#process.ref();
-    this.#channel.write(`${JSON.stringify(request)}\n`);
+    this.#channel?.write(`${JSON.stringify(request)}\n`);
+    return new Promise((resolve) => {
+      if (this.#end !== undefined) resolve(this.#end);
+      else this.#onEnd = resolve;
+    });
   }
 
   /** Lets our process end although this one waits; only for a child that evaluates nothing. */
   unref(): void {
     this.#process.unref();
-    for (const stream of this.#process.stdio) (stream as { unref?: () => void } | null)?.unref?.();
+    for (const stream of this.#process.stdio ?? []) (stream as { unref?: () => void } | null)?.unref?.();
   }
 
   /** Whether it holds more memory than allowed. Linux only; elsewhere the heap limit alone counts. */
@@ -118,9 +146,10 @@ export class EvaluateChild {
     }
   }
 
-  /** Kills the whole group at once. */
+  /** Kills the whole group at once; our process stays until it is gone. */
   kill(): void {
     const { pid } = this.#process;
+    this.#process.ref();
     if (pid === undefined) return;
     try {
       process.kill(process.platform === "win32" ? pid : -pid, "SIGKILL");
@@ -137,29 +166,38 @@ export class EvaluateChild {
     if (url !== undefined) this.#inspectorUrl?.(url);
   }
 
-  #watch(): Promise<ChildEnd> {
-    return new Promise((resolve) => {
-      const chunks: Buffer[] = [];
-      let length = 0;
-      this.#channel.on("data", (chunk: Buffer) => {
-        length += chunk.length;
-        if (length > this.#limits.answerBytes) {
-          resolve({ kind: "oversized" });
-          this.kill();
-          return;
-        }
-        chunks.push(chunk);
-        if (chunk.at(-1) === 10) resolve({ kind: "answered", line: Buffer.concat(chunks).toString("utf8") });
-      });
-      this.#process.once("error", (error) => resolve({ kind: "unstarted", error }));
-      // "exit" may come before the last of the answer has been read, "close" never comes while a grandchild lives.
-      this.#process.once("close", (code, signal) => resolve({ kind: "exited", code, signal }));
-      this.#process.once("exit", (code, signal) => {
-        setTimeout(resolve, 500, { kind: "exited", code, signal }).unref();
-        // Grandchildren hold the pipes open.
-        this.kill();
-      });
+  #read(chunk: Buffer): void {
+    this.#answerBytes += chunk.length;
+    if (this.#answerBytes > this.#limits.answerBytes) {
+      this.#finish({ kind: "oversized" });
+      this.kill();
+      return;
+    }
+    this.#answer.push(chunk);
+    if (chunk.at(-1) === 10) {
+      this.#finish({ kind: "answered", line: Buffer.concat(this.#answer).toString("utf8") });
+      this.#answer = [];
+    }
+  }
+
+  #watchEnd(): void {
+    const ended = (end: ChildEnd) => {
+      this.#end ??= end;
+      this.#finish(end);
+    };
+    this.#process.once("error", (error) => ended({ kind: "unstarted", error }));
+    // "exit" may come before the last of the answer has been read, "close" never comes while a grandchild lives.
+    this.#process.once("close", (code, signal) => ended({ kind: "exited", code, signal }));
+    this.#process.once("exit", (code, signal) => {
+      setTimeout(ended, 500, { kind: "exited", code, signal }).unref();
+      // Grandchildren hold the pipes open.
+      this.kill();
     });
+  }
+
+  #finish(end: ChildEnd): void {
+    this.#onEnd?.(end);
+    this.#onEnd = undefined;
   }
 }
 

@@ -6,11 +6,13 @@ import { collectDags } from "../sdk/registry.ts";
 import { registerSdkResolution } from "../sdk/resolve-hook.ts";
 import { serializeDag } from "../sdk/serialize.ts";
 import type { EvaluateAnswer, EvaluateRequest } from "./evaluate-protocol.ts";
+import { rememberProcess } from "./process-state.ts";
 
 /**
  * The throw-away process that evaluates one DAG file: it loads the SDK, waits for the bundle on descriptor 3, imports
  * it, and answers there with the definitions of the DAGs that were constructed. Whatever the file does — loop, exit,
- * print, patch globals — happens to this process only. The parent kills it after the answer, or when time is up.
+ * print, patch globals — happens to this process only. The parent kills it after the answer, or when time is up; in a
+ * bulk load (the first look at a large folder) it goes on with the next file as long as none leaves anything behind.
  */
 
 const CHANNEL = 3;
@@ -25,10 +27,10 @@ const exitNow = (process as unknown as { reallyExit(code: number): never }).real
 
 let isAnswered = false;
 
-function answer(message: EvaluateAnswer): void {
+function respond(answer: EvaluateAnswer): void {
   if (isAnswered) return;
   isAnswered = true;
-  writeAll(`${stringify(message)}\n`);
+  writeAll(`${stringify({ id: request.id, answer })}\n`);
 }
 
 function writeAll(text: string): void {
@@ -90,7 +92,7 @@ function locationOf(error: object): { file: string; line: number; column: number
   }
 }
 
-async function evaluate(request: EvaluateRequest): Promise<EvaluateAnswer> {
+function provideBundles(): void {
   registerSdkResolution();
   registerHooks({
     resolve: (specifier, context, next) =>
@@ -98,12 +100,15 @@ async function evaluate(request: EvaluateRequest): Promise<EvaluateAnswer> {
     load: (url, context, next) =>
       url === request.url ? { format: "module", source: request.code, shortCircuit: true } : next(url, context),
   });
+}
+
+async function evaluate(): Promise<EvaluateAnswer> {
   try {
     const dags = await collectDags(() => import(request.url));
     const definitions = dags.map((dag) => serializeDag(dag));
     // A promise that was rejected and that nobody awaits shows itself only now.
     await new Promise((resolve) => whenIdle(resolve));
-    return { kind: "dags", definitions };
+    return { kind: "dags", definitions, isClean: request.mayFollow && isAsBefore() };
   } catch (error) {
     return describeError(error);
   }
@@ -112,27 +117,36 @@ async function evaluate(request: EvaluateRequest): Promise<EvaluateAnswer> {
 function watchForEnds(): void {
   process.exit = (code) => {
     const { stack } = new Error("process.exit");
-    answer({ kind: "exit", code: String(code ?? process.exitCode ?? 0), ...(stack === undefined ? {} : { stack }) });
+    respond({ kind: "exit", code: String(code ?? process.exitCode ?? 0), ...(stack === undefined ? {} : { stack }) });
     exitNow(0);
     return exit(0);
   };
   process.on("uncaughtException", (error) => {
-    answer(describeError(error));
+    respond(describeError(error));
     exitNow(1);
   });
   process.on("unhandledRejection", (reason) => {
-    answer(describeError(reason));
+    respond(describeError(reason));
     exitNow(1);
   });
   // Nothing left to do and still not evaluated.
-  process.on("exit", () => answer({ kind: "stalled" }));
+  process.on("exit", () => respond({ kind: "stalled" }));
   // The parent kills this process long before; this is for a parent that died.
   later(() => exitNow(1), ORPHAN_MS).unref();
 }
 
 Error.stackTraceLimit = 50;
-const request = readRequest();
+let request = readRequest();
 process.setSourceMapsEnabled(true);
+provideBundles();
 watchForEnds();
-answer(await evaluate(request));
+await collectDags(() => undefined);
+const isAsBefore = request.mayFollow ? rememberProcess() : () => false;
+for (;;) {
+  const result = await evaluate();
+  respond(result);
+  if (result.kind !== "dags" || !result.isClean) break;
+  request = readRequest();
+  isAnswered = false;
+}
 exitNow(0);

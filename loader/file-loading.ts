@@ -113,7 +113,13 @@ export class FileLoading {
   async #evaluate(bundle: Bundle, root: string, task: FileTask): Promise<Evaluation> {
     const slot = await this.#evaluations.acquire(task.isUrgent);
     try {
-      return await this.#options.evaluator.evaluate(bundle, root, task.signal, () => slot.stepAside());
+      return await this.#options.evaluator.evaluate({
+        bundle,
+        root,
+        signal: task.signal,
+        onSlow: () => slot.stepAside(),
+        isBulk: !task.isUrgent,
+      });
     } finally {
       slot.release();
     }

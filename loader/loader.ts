@@ -147,7 +147,7 @@ export class Loader {
     });
     const file = relative(folder, absolute).split(sep).join("/");
     const { bundle } = await bundleFile(this.#esbuild, { root, file, realPath });
-    const { definitions } = bundle.usesSdk ? await this.#evaluator.evaluate(bundle, root) : NO_DAGS;
+    const { definitions } = bundle.usesSdk ? await this.#evaluator.evaluate({ bundle, root }) : NO_DAGS;
     return { bundle, definitions, parseMs: performance.now() - started };
   }
 

@@ -38,7 +38,7 @@ describe("Evaluator", () => {
 
   const evaluate = async (source: string, more?: Record<string, string>, evaluator = newEvaluator()) => {
     const { bundle, root } = await bundled(source, more);
-    return evaluator.evaluate(bundle, root.path);
+    return evaluator.evaluate({ bundle, root: root.path });
   };
 
   const refused = async (
@@ -181,8 +181,8 @@ describe("Evaluator", () => {
   });
 
   it("checks what the process answers", async () => {
-    const forged = `import { writeSync } from "node:fs"; writeSync(3, '{"kind":"dags","definitions":[{"dagId":"x"}]}\\n');`;
-    expect((await refused(`${dagSource("a")}${forged}`)).message).to.contain('DAG "x" cannot be loaded');
+    const forged = `import { writeSync } from "node:fs"; writeSync(3, '{"answer":{"kind":"dags","definitions":[]}}\\n');`;
+    expect((await refused(`${dagSource("a")}${forged}`)).message).to.contain("disturbed its own evaluation");
     const noise = 'import { writeSync } from "node:fs"; writeSync(3, "noise\\n");';
     expect((await refused(`${dagSource("a")}${noise}`)).message).to.contain("disturbed its own evaluation");
     const twice = await refused(`${dagSource("a")}new Dag("a");`);
@@ -207,9 +207,68 @@ describe("Evaluator", () => {
   it("stops at once when it is no longer wanted", async () => {
     const { bundle, root } = await bundled(`${BEGIN}for (;;);`);
     const unwanted = new AbortController();
-    const evaluation = newEvaluator().evaluate(bundle, root.path, unwanted.signal);
+    const evaluation = newEvaluator().evaluate({ bundle, root: root.path, signal: unwanted.signal });
     unwanted.abort(new Error("changed"));
     expect(await evaluation.catch((error: Error) => error.message)).to.equal("changed");
+  });
+
+  describe("in bulk", () => {
+    const pidOf = async (evaluator: Evaluator, extra = "") => {
+      const { bundle, root } = await bundled(
+        `${dagSource("a")}dag.task("pid_" + process.pid, async () => 1)();${extra}`,
+      );
+      const { definitions } = await evaluator.evaluate({ bundle, root: root.path, isBulk: true });
+      return definitions[0]?.tasks.at(-1)?.taskId;
+    };
+
+    it("evaluates one file after the other in one process", async () => {
+      const evaluator = newEvaluator();
+      const first = await pidOf(evaluator);
+      expect(await pidOf(evaluator, "const own = 1; await null;")).to.equal(first);
+      expect(await pidOf(evaluator)).to.equal(first);
+    });
+
+    it("gives a file that comes again a process that does not know it", async () => {
+      const evaluator = newEvaluator();
+      const { bundle, root } = await bundled(dagSource("a"));
+      for (let at = 0; at < 3; at++) {
+        const { definitions } = await evaluator.evaluate({ bundle, root: root.path, isBulk: true });
+        expect(definitions).to.have.length(1);
+      }
+    });
+
+    it("leaves a process in which a file has left something behind", async () => {
+      for (const trace of [
+        "(globalThis as any).left = 1;",
+        "Date.now = () => 0;",
+        "Array.prototype.toSpliced = Array.prototype.filter as never;",
+        "process.env.LEFT = '1';",
+        "process.chdir('/');",
+        "process.on('beforeExit', () => {});",
+        "setTimeout(() => {}, 3_600_000);",
+        "setInterval(() => {}, 1_000);",
+        "console.log = () => {};",
+      ]) {
+        const evaluator = newEvaluator();
+        const first = await pidOf(evaluator, trace);
+        expect(await pidOf(evaluator), trace).not.to.equal(first);
+      }
+    });
+
+    it("gives a file that fails a process of its own, and then its error", async () => {
+      const evaluator = newEvaluator({ timeoutMs: 500 });
+      await pidOf(evaluator);
+      const fail = async (source: string) => {
+        const { bundle, root } = await bundled(source);
+        const failed = evaluator.evaluate({ bundle, root: root.path, isBulk: true });
+        return failed.catch((error: DagFileError) => error.message);
+      };
+      expect(await fail(`${BEGIN}process.exit(1);`)).to.contain("a.ts:3:9: it calls process.exit(1)");
+      expect(await fail(`${BEGIN}for (;;);`)).to.contain("0.5 s");
+      const counter = "const n = ((globalThis as any).n ?? 0) + 1; (globalThis as any).n = n;";
+      expect(await fail(`${BEGIN}${counter} throw new Error("try " + n);`)).to.contain("try 1");
+      expect(await pidOf(evaluator)).to.match(/^pid_/);
+    });
   });
 
   it("keeps one process ready while evaluations come, and none after its stop", async () => {
