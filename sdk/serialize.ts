@@ -66,7 +66,8 @@ function storedParams({ settings, site, blueprint }: DagInternals): StoredParams
   try {
     return readParams(settings.params);
   } catch (error) {
-    throw new DagDefinitionError(`Dag "${blueprint.dagId}": ${error instanceof Error ? error.message : error}`, site);
+    const problem = error instanceof Error ? error.message : String(error);
+    throw new DagDefinitionError(`Dag "${blueprint.dagId}": ${problem.replace(/[^.?)]$/, "$&.")}`, site);
   }
 }
 

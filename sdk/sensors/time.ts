@@ -1,3 +1,4 @@
+import { flag } from "../checks.ts";
 import { type Duration, durationMs } from "../durations.ts";
 import { DagDefinitionError, FailFast } from "../errors.ts";
 import { type NoInputs, type Operator, operator } from "../operator.ts";
@@ -35,7 +36,7 @@ export function timeSensor(options: TimeSensorOptions): Operator<NoInputs, strin
     at: readAt,
     after: durationMs,
     timeout: durationMs,
-    softFail: (value: unknown) => value === true,
+    softFail: flag,
   });
   if ((at === undefined) === (after === undefined)) {
     throw new DagDefinitionError("timeSensor: give either at or after.");
