@@ -10,7 +10,7 @@ import { commandContext, pathParameter } from "./context.ts";
 import { redirectWithFlash, sendPage } from "./page.ts";
 import { PAGE_SIZE, type PagerView, pageOf, pagerView } from "./paging.ts";
 import { dagPath, runPath } from "./paths.ts";
-import { durationText, type TimeView, timeView } from "./time.ts";
+import { absoluteTime, durationText, type TimeView, timeView } from "./time.ts";
 
 /** `/backfills` and `/backfills/:id`: how far each one is, and its pause, resume and cancel. */
 export function backfillsRouter(deps: WebDeps): Router {
@@ -169,7 +169,7 @@ async function detailOf(deps: WebDeps, backfill: BackfillRow): Promise<BackfillD
     facts: [
       {
         name: "Range",
-        value: `${new Date(backfill.fromDate).toISOString()} to ${new Date(backfill.toDate).toISOString()}`,
+        value: `${absoluteTime(backfill.fromDate)} to ${absoluteTime(backfill.toDate)}`,
       },
       { name: "Dates that have a run", value: REPROCESS[backfill.reprocess] },
       { name: "Runs at once", value: String(backfill.maxActiveRuns) },
