@@ -5,15 +5,16 @@ import type { TaskError, TaskOutcome } from "../core/run.ts";
 import type { AttemptId } from "../store/rows.ts";
 import { BundleCache } from "./bundle-cache.ts";
 import type { AttemptWork, Executor, ExecutorListener, Reservation, SlotRequest } from "./executor.ts";
-import { type AttemptEnd, attemptKey, HostAttempt, type StopOrder } from "./local/attempt.ts";
+import { type AttemptEnd, attemptKey, HostAttempt } from "./local/attempt.ts";
 import { classifyExit, type RunnerExit } from "./local/exit.ts";
 import { DEFAULT_LIMITS, defaultSlots, type LocalExecutorOptions, type LocalLimits } from "./local/options.ts";
 import { ProcessPool } from "./local/process-pool.ts";
 import { RunnerProcess } from "./local/runner-process.ts";
 import { SharedPool } from "./local/shared-pool.ts";
+import { Slots } from "./local/slots.ts";
+import { StopLadder } from "./local/stop-ladder.ts";
 import { Watchdog } from "./local/watchdog.ts";
 import { WorkerLease } from "./local/worker-lease.ts";
-import { endMarked, findMarked, sendSignal } from "./processes.ts";
 import type { RunnerOptions, ToHost } from "./protocol.ts";
 
 /**
@@ -25,7 +26,8 @@ export class LocalExecutor implements Executor {
   readonly slots: number;
   readonly #options: LocalExecutorOptions;
   readonly #limits: LocalLimits;
-  readonly #sharedSlots: number;
+  readonly #slots: Slots;
+  readonly #ladder: StopLadder;
   readonly #bootId = randomUUID();
   readonly #bundles: BundleCache;
   readonly #processes: ProcessPool;
@@ -34,10 +36,6 @@ export class LocalExecutor implements Executor {
   readonly #watchdog = new Watchdog();
   readonly #attempts = new Map<number, HostAttempt>();
   readonly #byKey = new Map<string, HostAttempt>();
-  /** Reservations that are out, with what they took. */
-  readonly #reserved = new Map<number, SlotRequest["isolation"]>();
-  #usedSlots = 0;
-  #usedSharedSlots = 0;
   #serial = 0;
   #listener: ExecutorListener | undefined;
   #isStopping = false;
@@ -48,7 +46,9 @@ export class LocalExecutor implements Executor {
     this.#options = options;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.slots = options.slots ?? defaultSlots();
-    this.#sharedSlots = options.sharedSlots ?? 16 * this.slots;
+    const { store, clock, logger, workerId, queues = ["*"], version = "0", workerKind: kind = "up" } = options;
+    const sizes = { process: this.slots, shared: options.sharedSlots ?? 16 * this.slots };
+    this.#slots = new Slots({ workerId, sizes, queues });
     this.#bundles = new BundleCache(join(options.home, "bundles"), options.store.dags);
     const { idleMs, growAfterMs, memoryLimitMb, pingMs, pongTimeoutMs, leaseMs } = this.#limits;
     this.#processes = new ProcessPool({
@@ -69,22 +69,19 @@ export class LocalExecutor implements Executor {
       onBlocked: (runner, reason) =>
         runner.kill(`${reason}: a task in it blocks its event loop. Give that task isolation "process"`),
     });
-    const { store, clock, logger, workerId, version = "0" } = options;
-    this.#lease = new WorkerLease({
-      store,
+    this.#ladder = new StopLadder({
       clock,
-      logger,
-      workerId,
-      version,
-      leaseMs,
-      kind: "up",
-      slots: this.slots,
-      queues: ["*"],
+      bootId: this.#bootId,
+      termMs: this.#limits.termMs,
+      shared: this.#shared,
+      onGivenUp: (attempt, { outcome }) => this.#giveUp(attempt, outcome),
     });
+    const worker = { workerId, kind, version, slots: this.slots, queues };
+    this.#lease = new WorkerLease({ store, clock, logger, leaseMs, ...worker });
   }
 
   get freeSlots(): number {
-    return this.#isStopping ? 0 : this.slots - this.#usedSlots;
+    return this.#slots.free("process");
   }
 
   /** Mark of every process of this start of the host, in its environment as `SLUICE_BOOT_ID`. */
@@ -93,8 +90,7 @@ export class LocalExecutor implements Executor {
   }
 
   freeSlotsFor(isolation: SlotRequest["isolation"]): number {
-    if (isolation === "process" || this.#isStopping) return this.freeSlots;
-    return this.#sharedSlots - this.#usedSharedSlots;
+    return this.#slots.free(isolation);
   }
 
   async start(listener: ExecutorListener): Promise<void> {
@@ -108,21 +104,12 @@ export class LocalExecutor implements Executor {
     });
   }
 
-  reserve({ isolation }: SlotRequest): Reservation | undefined {
-    if (this.freeSlotsFor(isolation) <= 0) return undefined;
-    if (isolation === "shared") this.#usedSharedSlots++;
-    else this.#usedSlots++;
-    const token = ++this.#serial;
-    this.#reserved.set(token, isolation);
-    return { workerId: this.#options.workerId, token };
+  reserve(request: SlotRequest): Reservation | undefined {
+    return this.#slots.reserve(request);
   }
 
   release(reservation: Reservation): void {
-    const isolation = this.#reserved.get(reservation.token);
-    if (isolation === undefined) return;
-    this.#reserved.delete(reservation.token);
-    if (isolation === "shared") this.#usedSharedSlots--;
-    else this.#usedSlots--;
+    this.#slots.release(reservation);
   }
 
   run(reservation: Reservation, work: AttemptWork): void {
@@ -137,7 +124,7 @@ export class LocalExecutor implements Executor {
   cancel(attemptId: AttemptId, reason: string, graceMs = this.#limits.graceMs): void {
     const attempt = this.#byKey.get(attemptKey(attemptId));
     if (attempt === undefined) return;
-    this.#stopAttempt(attempt, {
+    this.#ladder.stop(attempt, {
       message: reason,
       signalName: "AbortError",
       outcome: { kind: "cancelled", message: reason },
@@ -147,6 +134,7 @@ export class LocalExecutor implements Executor {
 
   async stop(graceMs: number): Promise<void> {
     this.#isStopping = true;
+    this.#slots.close();
     await this.#idleWithin(graceMs);
     const error = {
       name: "Interrupted",
@@ -158,7 +146,7 @@ export class LocalExecutor implements Executor {
       outcome: { kind: "lost", error },
       graceMs: Math.min(1_000, this.#limits.graceMs),
     } as const;
-    for (const attempt of [...this.#attempts.values()]) this.#stopAttempt(attempt, order);
+    for (const attempt of [...this.#attempts.values()]) this.#ladder.stop(attempt, order);
     await this.#idleWithin(Infinity);
     this.#processes.stop();
     this.#shared.stop();
@@ -190,7 +178,7 @@ export class LocalExecutor implements Executor {
     if (runner.isolation === "process") runner.forgetOutput();
     runner.send(["run", attempt.id, work]);
     const limit = work.executionTimeoutMs;
-    if (limit !== undefined) this.#after(attempt, limit, () => this.#timeOut(attempt, limit));
+    if (limit !== undefined) this.#ladder.after(attempt, limit, () => this.#timeOut(attempt, limit));
   }
 
   #done(attempt: HostAttempt, end: AttemptEnd, wasAborted: boolean): void {
@@ -198,7 +186,8 @@ export class LocalExecutor implements Executor {
     if (runner === undefined || attempt.hasSettled) return;
     // A task that ended before its signal fired has won the race; its result counts.
     const own = stop !== undefined && wasAborted ? { outcome: stop.outcome } : end;
-    if (runner.isolation === "process" && runner.isRetiring) {
+    // Code of the attempt may still run: what a fault or an abort left behind. It counts as ended when the process has.
+    if (runner.isolation === "process" && (runner.isRetiring || wasAborted)) {
       attempt.held = own;
       runner.leave();
       return;
@@ -264,61 +253,13 @@ export class LocalExecutor implements Executor {
   #timeOut(attempt: HostAttempt, limitMs: number): void {
     const message = `The task ran longer than its executionTimeout of ${limitMs / 1_000} s.`;
     const outcome = failed({ name: "TaskTimeout", message });
-    this.#stopAttempt(attempt, { message, signalName: "TimeoutError", outcome, graceMs: this.#limits.graceMs });
+    this.#ladder.stop(attempt, { message, signalName: "TimeoutError", outcome, graceMs: this.#limits.graceMs });
   }
 
-  /** AbortSignal, then SIGTERM, then SIGKILL; the first order counts. */
-  #stopAttempt(attempt: HostAttempt, order: StopOrder): void {
-    if (attempt.stop !== undefined || attempt.hasSettled) return;
-    attempt.stop = order;
-    const { runner } = attempt;
-    if (runner === undefined) {
-      this.#processes.withdraw(attempt);
-      this.#settle(attempt, order.outcome);
-      return;
-    }
-    const orderedAt = performance.now();
-    runner.send(["abort", attempt.id, order.signalName, order.message]);
-    if (runner.isolation === "shared") {
-      this.#shared.ping(runner);
-      this.#after(attempt, order.graceMs, () => void this.#abandon(attempt, runner, order, orderedAt));
-    } else {
-      this.#after(attempt, order.graceMs, () => this.#terminate(attempt, runner));
-    }
-  }
-
-  #terminate(attempt: HostAttempt, runner: RunnerProcess): void {
-    runner.isRetiring = true;
-    runner.signalGroup("SIGTERM");
-    for (const pid of attempt.children) sendSignal(-pid, "SIGTERM");
-    for (const pid of findMarked([{ name: "SLUICE_RUNNER", value: runner.runnerId }])) sendSignal(pid, "SIGTERM");
-    this.#after(attempt, this.#limits.termMs, () => runner.kill("did not stop when it was asked to"));
-  }
-
-  /** A task of the shared runner that does not stop cannot be killed alone: it is given up, and the runner is replaced. */
-  async #abandon(attempt: HostAttempt, runner: RunnerProcess, order: StopOrder, orderedAt: number): Promise<void> {
-    const isBlocked = !this.#shared.hasAnsweredSince(runner, orderedAt);
-    for (const pid of attempt.children) sendSignal(-pid, "SIGTERM");
-    this.#shared.retire(runner);
-    if (isBlocked) {
-      const { taskId } = attempt.work;
-      runner.kill(
-        `was blocked by task "${taskId}", which did not stop when it was asked to. Give that task isolation "process"`,
-      );
-      return; // Its exit settles this attempt and the others in it.
-    }
-    if (attempt.hadChildren) await endMarked([{ name: "SLUICE_ATTEMPT", value: `${this.#bootId}.${attempt.id}` }]);
-    this.#leaveRunner(attempt, runner);
-    this.#settle(attempt, order.outcome);
-  }
-
-  #after(attempt: HostAttempt, ms: number, act: () => void): void {
-    const { clock } = this.#options;
-    const timer = clock.setTimer(clock.now() + ms, () => {
-      attempt.timers.delete(timer);
-      act();
-    });
-    attempt.timers.add(timer);
+  #giveUp(attempt: HostAttempt, outcome: TaskOutcome): void {
+    if (attempt.runner === undefined) this.#processes.withdraw(attempt);
+    else this.#leaveRunner(attempt, attempt.runner);
+    this.#settle(attempt, outcome);
   }
 
   /** Resolves when no attempt is left, or after `ms`. */

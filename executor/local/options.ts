@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import type { Clock } from "../../core/clock.ts";
 import type { Logger } from "../../core/logger.ts";
+import type { WorkerRow } from "../../store/rows.ts";
 import type { DagReads, Store } from "../../store/store.ts";
 import type { ClientCalls, LogStore } from "../executor.ts";
 
@@ -24,6 +25,10 @@ export interface LocalExecutorOptions {
   readonly slots?: number;
   /** Tasks of isolation `shared` at once. Default 16 × slots. */
   readonly sharedSlots?: number;
+  /** Queues it takes tasks from. Default all ("*"): an installation of one machine has nobody else for them. */
+  readonly queues?: readonly string[];
+  /** What it is in the table of workers. Default "up". */
+  readonly workerKind?: WorkerRow["kind"];
   /** What runners inherit, secrets taken out. Default `process.env`. */
   readonly env?: NodeJS.ProcessEnv;
   /** Replaces registered secrets in text; applied to errors. The log store masks lines itself. */

@@ -58,7 +58,8 @@ export class RunnerProcess {
   killReason: string | undefined;
   /** `performance.now()` of when it last had work. */
   idleSince = 0;
-  readonly #child: ChildProcess;
+  /** Undefined when the system refused to start it. */
+  readonly #child: ChildProcess | undefined;
   readonly #events: RunnerEvents;
   readonly #outbox: ToRunner[] = [];
   #stderrTail = "";
@@ -70,21 +71,14 @@ export class RunnerProcess {
     this.isolation = spec.options.isolation;
     this.memoryLimitMb = spec.memoryLimitMb;
     this.runnerId = `${process.pid}.${++serial}.${spec.options.bootId}`;
-    const marks = { home: spec.home, bootId: spec.options.bootId, runnerId: this.runnerId };
-    const flags = [
-      "--disable-warning=ExperimentalWarning",
-      `--max-old-space-size=${spec.memoryLimitMb}`,
-      // Young objects come on top of the limit, three times this; V8's own choice would allow 192 MB.
-      "--max-semi-space-size=16",
-    ];
-    this.#child = spawn(process.execPath, [...flags, MAIN, JSON.stringify(spec.options)], {
-      env: runnerEnvironment(spec.env, marks),
-      stdio: ["ignore", "pipe", "pipe", "ipc"],
-      serialization: "json",
-      detached: true,
-    });
-    this.pid = this.#child.pid;
-    this.#listen();
+    try {
+      this.#child = startProcess(spec, this.runnerId);
+      this.pid = this.#child.pid;
+      this.#listen(this.#child);
+    } catch (error) {
+      // Out of memory or of file descriptors, mostly; the owner hears of it as of any runner that did not get ready.
+      queueMicrotask(() => this.#ended({ code: null, signal: null }, (error as Error).message));
+    }
   }
 
   /** Queues a message; all of one turn leave in one write. */
@@ -94,7 +88,7 @@ export class RunnerProcess {
 
   /** Stops reading its stdout and stderr, so that whoever floods them is blocked by a full pipe; `false` reads on. */
   pauseOutput(isPaused: boolean): void {
-    for (const stream of [this.#child.stdout, this.#child.stderr]) {
+    for (const stream of [this.#child?.stdout, this.#child?.stderr]) {
       if (isPaused) stream?.pause();
       else stream?.resume();
     }
@@ -121,12 +115,11 @@ export class RunnerProcess {
   leave(): void {
     this.isRetiring = true;
     if (this.#hasExited || this.#leaveTimer !== undefined) return;
-    if (this.#child.connected) this.#child.disconnect();
+    if (this.#child?.connected) this.#child.disconnect();
     this.#leaveTimer = setTimeout(() => this.signalGroup("SIGKILL"), LEAVE_MS);
   }
 
-  #listen(): void {
-    const child = this.#child;
+  #listen(child: ChildProcess): void {
     child.on("message", (message) => this.#receive(message));
     child.once("error", (error) => {
       // Without a pid it was never started: too many processes or files, or no memory.
@@ -158,7 +151,7 @@ export class RunnerProcess {
 
   #flush(): void {
     const messages = this.#outbox.splice(0);
-    if (!this.#child.connected) return; // Its exit is on the way and tells the owner.
+    if (!this.#child?.connected) return; // Its exit is on the way and tells the owner.
     this.#child.send(messages, (error) => {
       if (error !== null) this.signalGroup("SIGKILL");
     });
@@ -189,6 +182,21 @@ export class RunnerProcess {
       killReason: this.killReason,
     });
   }
+}
+
+function startProcess({ options, home, memoryLimitMb, env }: RunnerSpec, runnerId: string): ChildProcess {
+  const flags = [
+    "--disable-warning=ExperimentalWarning",
+    `--max-old-space-size=${memoryLimitMb}`,
+    // Young objects come on top of the limit, three times this; V8's own choice would allow 192 MB.
+    "--max-semi-space-size=16",
+  ];
+  return spawn(process.execPath, [...flags, MAIN, JSON.stringify(options)], {
+    env: runnerEnvironment(env, { home, bootId: options.bootId, runnerId }),
+    stdio: ["ignore", "pipe", "pipe", "ipc"],
+    serialization: "json",
+    detached: true,
+  });
 }
 
 /** When everything was read from it, and nobody can write to it any more. */
