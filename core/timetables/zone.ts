@@ -127,7 +127,7 @@ class IntlZoneClock implements ZoneClock {
     return {
       start: opening?.at ?? Date.UTC(year - 1, 0, 1) + UNKNOWN_MARGIN,
       end: closing?.at ?? Date.UTC(year + 2, 0, 1) - UNKNOWN_MARGIN,
-      offset: opening?.after ?? closing?.before ?? this.#offsetAt(instant),
+      offset: opening?.after ?? closing?.before ?? this.#offsetAt(Math.floor(instant / SECOND) * SECOND),
       gap: opening === undefined ? 0 : Math.max(0, opening.after - opening.before),
       overlap: closing === undefined ? 0 : Math.max(0, closing.before - closing.after),
     };

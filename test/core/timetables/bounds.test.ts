@@ -224,6 +224,12 @@ describe("any schedule", () => {
     );
   });
 
+  it("keeps whole seconds in a zone without transitions nearby, whatever milliseconds it is asked at", () => {
+    const timetable = timetableFromSpec(cronSpec("*/7 * * * *", false, "America/Sao_Paulo"));
+    const slot = timetable.next({ now: 1514764800031, catchup: false, lastLogicalDate: 1847124559911 });
+    expect((slot?.logicalDate ?? 1) % 60_000).to.equal(0);
+  });
+
   it("without catch-up leaves nothing newer that is due; with it, leaves out nothing", () => {
     const periodic = spec.filter(({ kind }) => kind === "cron" || kind === "delta" || kind === "events");
     fc.assert(
