@@ -26,8 +26,8 @@ export interface ChildLimits {
 
 const CHILD = fileURLToPath(new URL(`./evaluate-child${extname(import.meta.url)}`, import.meta.url));
 const KEPT_OUTPUT = 64 * 1024;
-/** Ends a process whose parent died, should it loop. Above what 10 s on a few cores can use. */
-const CPU_SECONDS = 60;
+/** Ends a process whose parent died, should it loop. Above what 10 s can use with V8's helper threads. */
+const CPU_SECONDS = 30;
 
 /**
  * One evaluation process: waits with the SDK loaded, evaluates a bundle, and is killed with its whole group. One that

@@ -16,11 +16,12 @@ import { rememberProcess } from "./process-state.ts";
  */
 
 const CHANNEL = 3;
-const ORPHAN_MS = 120_000;
+const LOOK_FOR_PARENT_MS = 1_000;
 
 // Kept before any author code runs, which may replace them.
 const { stringify } = JSON;
-const { setImmediate: whenIdle, setTimeout: later } = globalThis;
+const { setImmediate: whenIdle, setInterval: repeat } = globalThis;
+const parent = process.ppid;
 const exit = process.exit.bind(process);
 // Runs no "exit" listeners, the author's included.
 const exitNow = (process as unknown as { reallyExit(code: number): never }).reallyExit.bind(process);
@@ -131,8 +132,8 @@ function watchForEnds(): void {
   });
   // Nothing left to do and still not evaluated.
   process.on("exit", () => respond({ kind: "stalled" }));
-  // The parent kills this process long before; this is for a parent that died.
-  later(() => exitNow(1), ORPHAN_MS).unref();
+  // The parent ends this process, unless it was killed itself. (One that loops is ended by its CPU limit.)
+  repeat(() => process.ppid !== parent && exitNow(1), LOOK_FOR_PARENT_MS).unref();
 }
 
 Error.stackTraceLimit = 50;

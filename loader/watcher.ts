@@ -36,6 +36,8 @@ export interface FolderWatcherOptions {
 /** Editors touch a file several times in one save; one look serves them all. */
 const SETTLE_MS = 30;
 const MIN_PAUSE_MS = 100;
+const RESCAN_MS = 10_000;
+const DEGRADED_RESCAN_MS = 1_000;
 /** Two writes within one tick of the file system's clock have the same stamp; then only the event tells them apart. */
 export const CLOCK_TICK_MS = 20;
 
@@ -132,6 +134,17 @@ export class FolderWatcher {
   }
 
   async #scan(isRoutine: boolean): Promise<void> {
+    try {
+      await this.#compare(isRoutine);
+    } catch (error) {
+      // Never the end of watching: the next look may fare better.
+      this.#options.onDegraded(`A look at ${this.#options.folder} failed: ${error}`);
+    }
+    if (this.#touched.size > 0) this.#schedule(MIN_PAUSE_MS);
+    else this.#schedule(this.#isDegraded ? DEGRADED_RESCAN_MS : (this.#options.rescanMs ?? RESCAN_MS));
+  }
+
+  async #compare(isRoutine: boolean): Promise<void> {
     const previousStart = this.#lastStartedOnDisk;
     // Compared with times that the file system gave, so not the injected clock.
     this.#lastStartedOnDisk = Date.now();
@@ -162,8 +175,6 @@ export class FolderWatcher {
       isReadable: scan.isReadable,
       isRoutine,
     });
-    if (this.#touched.size > 0) this.#schedule(MIN_PAUSE_MS);
-    else this.#schedule(this.#isDegraded ? 1_000 : (this.#options.rescanMs ?? 10_000));
   }
 
   /** A file that cannot be read for a while keeps its last stamp, so that it is not taken for new afterwards. */

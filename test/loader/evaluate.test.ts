@@ -1,4 +1,6 @@
 import { realpathSync } from "node:fs";
+import { join } from "node:path";
+import { scheduler } from "node:timers/promises";
 import { expect } from "chai";
 import { after, afterEach, describe, it } from "mocha";
 import { systemClock } from "../../core/clock.ts";
@@ -6,7 +8,15 @@ import { bundleDagFile } from "../../loader/bundle.ts";
 import { DagFileError } from "../../loader/dag-file-error.ts";
 import { EsbuildService } from "../../loader/esbuild-service.ts";
 import { Evaluator } from "../../loader/evaluate.ts";
-import { childrenOf, commandOf, isRunning, within } from "../support/processes.ts";
+import {
+  childrenOf,
+  commandOf,
+  isRunning,
+  nodeCommand,
+  projectRoot,
+  runProcess,
+  within,
+} from "../support/processes.ts";
 import { tempFolders } from "../support/temp.ts";
 import { dagSource, write } from "./support.ts";
 
@@ -269,6 +279,33 @@ describe("Evaluator", () => {
       expect(await fail(`${BEGIN}${counter} throw new Error("try " + n);`)).to.contain("try 1");
       expect(await pidOf(evaluator)).to.match(/^pid_/);
     });
+  });
+
+  it("leaves no process behind when it is killed itself", async () => {
+    const script = folder().file("killed.ts");
+    const ours = (...names: string[]) => JSON.stringify(join(projectRoot, ...names));
+    write(
+      script,
+      `import { systemClock } from ${ours("core", "clock.ts")};
+       import { Evaluator } from ${ours("loader", "evaluate.ts")};
+       import { childrenOf } from ${ours("test", "support", "processes.ts")};
+       const evaluator = new Evaluator({ clock: systemClock });
+       const code = "await new Promise((resolve) => setTimeout(resolve, 3_600_000));";
+       const sourceMap = JSON.stringify({ version: 3, sources: [], mappings: "" });
+       const bundle = { file: "a.ts", hash: "", code, sourceMap, sources: [], inputs: [], usesSdk: true };
+       void evaluator.evaluate({ bundle, root: "/" });
+       setTimeout(() => {
+         console.log(childrenOf(process.pid).join());
+         process.kill(process.pid, "SIGKILL");
+       }, 500);`,
+    );
+    const { stdout } = await runProcess([...nodeCommand, script]);
+    const pids = stdout.trim().split(",").map(Number);
+    expect(pids).to.have.length(2); // the evaluation and the spare
+    const gone = async () => {
+      while (pids.some(isRunning)) await scheduler.wait(50);
+    };
+    await within(gone(), 5_000, () => `still there: ${pids}`);
   });
 
   it("keeps one process ready while evaluations come, and none after its stop", async () => {
