@@ -10,6 +10,9 @@ import { createLoginLink, redeemLoginLink } from "../../webserver/auth/sessions.
 import type { WebDeps } from "../../webserver/deps.ts";
 import { tempFolder } from "../support/temp.ts";
 
+/** Longer than any test moves its clock. */
+const SESSION_MS = 1_000 * 86_400_000;
+
 /** The web server over a real store in a temp folder, with somebody logged in. */
 export interface TestWeb extends AsyncDisposable {
   readonly url: string;
@@ -45,7 +48,7 @@ export async function startWeb(changes: Partial<WebDeps> & { readonly storeClock
     logger: loud,
     baseUrl: () => url,
     version: "0.0.0-test",
-    sessionMs: 3_600_000,
+    sessionMs: SESSION_MS,
     health: async () => ({
       metadatabase: { status: "healthy" },
       scheduler: { status: "healthy", latest_scheduler_heartbeat: null },
@@ -60,7 +63,7 @@ export async function startWeb(changes: Partial<WebDeps> & { readonly storeClock
   await new Promise((resolve) => server.once("listening", resolve));
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const link = await createLoginLink(store, clock);
-  const session = await redeemLoginLink(store, clock, link.split("/").at(-1) ?? "", 3_600_000);
+  const session = await redeemLoginLink(store, clock, link.split("/").at(-1) ?? "", SESSION_MS);
   const cookie = session?.cookie ?? "";
   const get: TestWeb["get"] = async (path, init = {}) => {
     const response = await fetch(url + path, {

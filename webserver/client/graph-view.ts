@@ -21,7 +21,6 @@ class GraphView {
   readonly #svg: SVGSVGElement;
   readonly #whole: Box;
   #box: Box;
-  #nodes: SVGAElement[] = [];
 
   constructor(svg: SVGSVGElement) {
     this.#svg = svg;
@@ -30,9 +29,13 @@ class GraphView {
     this.#box = { ...this.#whole };
   }
 
+  get #nodes(): SVGAElement[] {
+    return [...this.#svg.querySelectorAll<SVGAElement>("a.node")];
+  }
+
   start(): void {
     this.#svg.classList.add("graph--moves");
-    this.#nodes = [...this.#svg.querySelectorAll<SVGAElement>("a.node")];
+    this.#svg.setAttribute("data-js-owned", "class viewBox");
     this.#rove(this.#nodes[0]);
     this.#wireKeys();
     this.#wirePointer();
@@ -158,7 +161,8 @@ class GraphView {
     const at = this.#place(node);
     if (key === "ArrowRight" || key === "ArrowLeft") {
       const ends = (key === "ArrowRight" ? node.dataset.next : node.dataset.prev)?.split(" ").filter(Boolean) ?? [];
-      const nodes = ends.map((index) => this.#nodes[Number(index)]).filter((each) => each !== undefined);
+      const all = this.#nodes;
+      const nodes = ends.map((index) => all[Number(index)]).filter((each) => each !== undefined);
       return nodes.sort((a, b) => Math.abs(this.#place(a).y - at.y) - Math.abs(this.#place(b).y - at.y))[0];
     }
     if (key !== "ArrowUp" && key !== "ArrowDown") return undefined;

@@ -5,17 +5,22 @@ const MOST_LINES = 5_000;
 /** Screen readers hear of new lines at most this often. */
 const ANNOUNCE_MS = 5_000;
 
-/** Follows a running task's log (`#log[data-stream]`), and answers its keys and buttons. */
+let current: LogTail | undefined;
+
+/** Follows the log on the page (`.log`, `data-stream` = it grows) and answers its keys and buttons. Call again when the page changed. */
 export function startLog(): void {
-  const log = document.getElementById("log");
-  if (!log) return;
-  new LogTail(log).start();
+  const log = document.querySelector<HTMLElement>(".log");
+  if (current?.log === log) return;
+  current?.stop();
+  current = log ? new LogTail(log) : undefined;
+  current?.start();
 }
 
 class LogTail {
-  readonly #log: HTMLElement;
+  readonly log: HTMLElement;
   readonly #jump = document.createElement("button");
   readonly #status = document.createElement("div");
+  readonly #ended = new AbortController();
   #source: EventSource | undefined;
   #next: number;
   #pending: string[] = [];
@@ -26,7 +31,7 @@ class LogTail {
   #announcedAt = 0;
 
   constructor(log: HTMLElement) {
-    this.#log = log;
+    this.log = log;
     this.#next = Number(log.dataset.next) || 0;
     this.#isFollowing = log.dataset.stream !== undefined;
     this.#jump.type = "button";
@@ -35,25 +40,34 @@ class LogTail {
     this.#jump.addEventListener("click", () => this.#follow());
     this.#status.className = "visually-hidden";
     this.#status.setAttribute("role", "status");
-    log.after(this.#jump, this.#status);
+    document.querySelector(".log-after")?.replaceChildren(this.#jump, this.#status);
   }
 
   start(): void {
     this.#wireControls();
     if (this.#isFollowing) {
       this.#toEnd();
-      this.#log.addEventListener("scroll", () => this.#scrolled());
+      this.log.addEventListener("scroll", () => this.#scrolled());
       // A hidden tab gives its connection back: browsers allow few of them.
-      document.addEventListener("visibilitychange", () => (document.hidden ? this.#disconnect() : this.#connect()));
-      addEventListener("pagehide", () => this.#disconnect());
+      const { signal } = this.#ended;
+      const seen = () => (document.hidden ? this.#disconnect() : this.#connect());
+      document.addEventListener("visibilitychange", seen, { signal });
+      addEventListener("pagehide", () => this.#disconnect(), { signal });
+      addEventListener("pageshow", () => this.#connect(), { signal });
       this.#connect();
     } else if (location.hash === "")
-      document.querySelector("#log .is-first-error")?.scrollIntoView({ block: "center" });
+      document.querySelector(".log .is-first-error")?.scrollIntoView({ block: "center" });
+  }
+
+  /** The log has gone from the page. */
+  stop(): void {
+    this.#ended.abort();
+    this.#disconnect();
   }
 
   #connect(): void {
-    const address = this.#log.dataset.stream;
-    if (this.#source || address === undefined) return;
+    const address = this.log.dataset.stream;
+    if (this.#source || address === undefined || this.#ended.signal.aborted) return;
     const url = new URL(address, location.href);
     url.searchParams.set("from", String(this.#next));
     const source = new EventSource(url);
@@ -61,8 +75,8 @@ class LogTail {
     source.addEventListener("lines", (message) => this.#receive(message.data));
     source.addEventListener("end", () => {
       this.#disconnect();
-      this.#log.removeAttribute("data-stream");
-      this.#log.parentElement?.querySelector(".log-live")?.remove();
+      this.log.removeAttribute("data-stream");
+      document.querySelector(".log-live")?.remove();
     });
     source.addEventListener("error", () => {
       // Our own retry resumes at the line that is due; the browser's would begin where the address says.
@@ -92,8 +106,8 @@ class LogTail {
     // Made by the server's own renderer, which escapes everything.
     section.innerHTML = this.#pending.join("");
     this.#pending = [];
-    this.#log.querySelector(".log__empty")?.remove();
-    this.#log.append(section);
+    this.log.querySelector(".log__empty")?.remove();
+    this.log.append(section);
     this.#trim();
     if (this.#isFollowing) this.#toEnd();
     else this.#unseen += this.#pendingLines;
@@ -103,17 +117,17 @@ class LogTail {
   }
 
   #trim(): void {
-    let lines = this.#log.querySelectorAll(".line").length;
+    let lines = this.log.querySelectorAll(".line").length;
     while (lines > MOST_LINES) {
-      const part = this.#log.querySelector(".log__part");
-      if (!part || part === this.#log.lastElementChild) return;
+      const part = this.log.querySelector(".log__part");
+      if (!part || part === this.log.lastElementChild) return;
       lines -= part.querySelectorAll(".line").length;
       part.remove();
     }
   }
 
   #scrolled(): void {
-    const { scrollTop, clientHeight, scrollHeight } = this.#log;
+    const { scrollTop, clientHeight, scrollHeight } = this.log;
     this.#isFollowing = scrollTop + clientHeight >= scrollHeight - 24;
     if (this.#isFollowing) this.#unseen = 0;
     this.#showJump();
@@ -127,7 +141,7 @@ class LogTail {
   }
 
   #toEnd(): void {
-    this.#log.scrollTop = this.#log.scrollHeight;
+    this.log.scrollTop = this.log.scrollHeight;
   }
 
   #showJump(): void {
@@ -145,6 +159,7 @@ class LogTail {
   #wireControls(): void {
     const controls = document.querySelector(".log-controls__js");
     if (!controls) return;
+    controls.replaceChildren();
     const add = (key: string, label: string, act: () => void) => {
       const button = document.createElement("button");
       button.type = "button";
@@ -156,16 +171,16 @@ class LogTail {
       return button;
     };
     const wrap = add("w", "Wrap", () => {
-      const isWrapped = this.#log.classList.toggle("is-wrapped");
+      const isWrapped = this.log.classList.toggle("is-wrapped");
       wrap.setAttribute("aria-pressed", String(isWrapped));
     });
-    wrap.setAttribute("aria-pressed", String(this.#log.classList.contains("is-wrapped")));
+    wrap.setAttribute("aria-pressed", String(this.log.classList.contains("is-wrapped")));
     add("e", "Next error", () => this.#nextError());
     add("f", "End", () => this.#follow());
   }
 
   #nextError(): void {
-    const errors = [...this.#log.querySelectorAll<HTMLElement>(".l-error")];
+    const errors = [...this.log.querySelectorAll<HTMLElement>(".l-error")];
     const at = errors.findIndex((line) => line.classList.contains("is-current"));
     errors[at]?.classList.remove("is-current");
     const next = errors[(at + 1) % Math.max(1, errors.length)];

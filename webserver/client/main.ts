@@ -10,6 +10,7 @@ import { startTicking, tickTimes } from "./times.ts";
 /** What the browser adds to pages that work without it: live updates, keys, moving in the graph, following logs. */
 const refresher = new Refresher(() => {
   tickTimes();
+  startLog();
   htmx.process(document.body);
 });
 

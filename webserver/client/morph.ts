@@ -8,13 +8,14 @@ export function morph(from: Element, to: Element): void {
   morphChildren(from, to);
 }
 
+/** `data-js-owned` lists attributes that a script has taken over; `tabindex` and the openness of details and dialogs are the reader's. */
 function morphAttributes(from: Element, to: Element): void {
-  const isOpenable = from.matches("details, dialog");
+  const owned = new Set(["tabindex", ...(from.getAttribute("data-js-owned") ?? "").split(" ")]);
+  if (from.matches("details, dialog")) owned.add("open");
   for (const { name, value } of [...to.attributes])
-    if (!(isOpenable && name === "open") && from.getAttribute(name) !== value) from.setAttribute(name, value);
+    if (!owned.has(name) && from.getAttribute(name) !== value) from.setAttribute(name, value);
   for (const { name } of [...from.attributes])
-    if (!to.hasAttribute(name) && !(isOpenable && name === "open") && !name.startsWith("data-js-"))
-      from.removeAttribute(name);
+    if (!to.hasAttribute(name) && !owned.has(name) && !name.startsWith("data-js-")) from.removeAttribute(name);
 }
 
 function morphChildren(from: Element, to: Element): void {

@@ -132,9 +132,7 @@ function successRate(runs: readonly RunSummary[]): string {
 }
 
 /** Median duration of the successful runs among these, ms; null without one. */
-export function median(
-  runs: readonly Pick<RunSummary, "state" | "startDate" | "endDate">[],
-): number | null {
+export function median(runs: readonly Pick<RunSummary, "state" | "startDate" | "endDate">[]): number | null {
   const durations = runs
     .flatMap((run) =>
       run.state === "success" && run.startDate !== null && run.endDate !== null ? [run.endDate - run.startDate] : [],

@@ -7,6 +7,7 @@ import { clearRouter } from "./clear.ts";
 import { configRouter } from "./config.ts";
 import { connectionsRouter } from "./connections.ts";
 import { dagListRouter } from "./dag-list.ts";
+import { DAG_PAGES } from "./dag-pages.ts";
 import { homeRouter } from "./home.ts";
 import { importErrorsRouter } from "./import-errors.ts";
 import { markRouter } from "./mark.ts";
@@ -37,6 +38,7 @@ const PAGES: readonly ((deps: WebDeps) => Router)[] = [
   configRouter,
   tokensRouter,
   settingsRouter,
+  ...DAG_PAGES,
 ];
 
 /** All pages behind the login. */

@@ -1,0 +1,63 @@
+import type { EventRow } from "../../store/rows.ts";
+import type { EventFilter } from "../../store/store.ts";
+import type { WebDeps } from "../deps.ts";
+import type { FormInput } from "../forms/input.ts";
+import { PAGE_SIZE, type PagerView, pageOf, pagerView } from "./paging.ts";
+import { type TimeView, timeView } from "./time.ts";
+
+/** What happened, newest first. */
+export interface EventsView {
+  readonly rows: readonly {
+    readonly id: number;
+    readonly at: TimeView;
+    readonly kind: string;
+    readonly task: string;
+    readonly from: string;
+    readonly to: string;
+    readonly actor: string;
+    readonly detail: string;
+  }[];
+  readonly pager: PagerView;
+}
+
+const DETAIL_LIMIT = 400;
+
+/** The events that `filter` names, 50 a page. */
+export async function eventsView(
+  deps: WebDeps,
+  filter: Pick<EventFilter, "runKey" | "taskId" | "dagId">,
+  url: string,
+  query: FormInput,
+): Promise<EventsView> {
+  const page = pageOf(query);
+  const found = await deps.store.events.list({
+    ...filter,
+    isDescending: true,
+    limit: PAGE_SIZE,
+    offset: (page - 1) * PAGE_SIZE,
+  });
+  const now = deps.clock.now();
+  return {
+    rows: found.rows.map((event) => ({
+      id: event.id,
+      at: timeView(event.at, now, "both"),
+      kind: event.kind,
+      task: event.taskId === null ? "" : `${event.taskId}${(event.mapIndex ?? -1) >= 0 ? `[${event.mapIndex}]` : ""}`,
+      from: event.fromState ?? "",
+      to: event.toState ?? "",
+      actor: event.actor,
+      detail: detailText(event),
+    })),
+    pager: pagerView(url, page, found.total, found.rows.length, "event"),
+  };
+}
+
+function detailText({ detail, tryNumber }: EventRow): string {
+  const parts = tryNumber === null ? [] : [`try ${tryNumber}`];
+  for (const [key, value] of Object.entries(detail ?? {}))
+    parts.push(
+      key === "reason" ? String(value) : `${key}: ${typeof value === "string" ? value : JSON.stringify(value)}`,
+    );
+  const text = parts.join(" · ");
+  return text.length > DETAIL_LIMIT ? `${text.slice(0, DETAIL_LIMIT)}…` : text;
+}
