@@ -37,6 +37,8 @@ export class LocalExecutor implements Executor {
   readonly #attempts = new Map<number, HostAttempt>();
   readonly #byKey = new Map<string, HostAttempt>();
   #serial = 0;
+  /** Attempts that have ended and whose log is being stored. */
+  #unreported = 0;
   #listener: ExecutorListener | undefined;
   #isStopping = false;
   #whenIdle: (() => void) | undefined;
@@ -222,7 +224,9 @@ export class LocalExecutor implements Executor {
     const { attempt: id } = attempt.work;
     const rest = attempt.lastNativeLines(clock.now());
     if (rest.length > 0) logs.append(id, rest);
+    this.#unreported++;
     const report = () => {
+      this.#unreported--;
       this.release(attempt.reservation);
       this.#listener?.onOutcome({
         attempt: id,
@@ -230,7 +234,7 @@ export class LocalExecutor implements Executor {
         returnValueJson,
         pid: attempt.runner?.pid,
       });
-      if (this.#attempts.size === 0) this.#whenIdle?.();
+      if (this.#attempts.size + this.#unreported === 0) this.#whenIdle?.();
     };
     const storing = logs.flush?.(id);
     if (storing === undefined) report();
@@ -264,7 +268,7 @@ export class LocalExecutor implements Executor {
 
   /** Resolves when no attempt is left, or after `ms`. */
   async #idleWithin(ms: number): Promise<void> {
-    if (this.#attempts.size === 0) return;
+    if (this.#attempts.size + this.#unreported === 0) return;
     const { clock } = this.#options;
     await new Promise<void>((resolve) => {
       const timer = ms === Infinity ? undefined : clock.setTimer(clock.now() + ms, resolve);

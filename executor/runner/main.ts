@@ -22,6 +22,8 @@ const bundles = new Bundles(options.bundles);
 const isShared = options.isolation === "shared";
 /** With isolation `process`, the attempt that is running: what cannot be traced by context is its doing. */
 let sole: RunnerAttempt | undefined;
+let finished = 0;
+let isRetiring = false;
 
 // The author's files, not the bundle's lines, stand in stack traces.
 process.setSourceMapsEnabled(true);
@@ -79,7 +81,7 @@ async function run(attempt: RunnerAttempt): Promise<void> {
     await attempt.finish({ kind: "failed", error: describeError(error), retryable: true });
   }
   attempts.delete(attempt.id);
-  if (!isShared) setImmediate(tidy);
+  setImmediate(tidy);
 }
 
 function begin(attempt: RunnerAttempt): void {
@@ -91,10 +93,12 @@ function begin(attempt: RunnerAttempt): void {
 
 /** Between two tasks, after the first one's outcome has left: what one author's code changed must not meet the next. */
 function tidy(): void {
-  if (attempts.size > 0) return;
-  surroundings.restore();
-  if (bundles.isFull) channel.post(["retire", "many bundles"]);
-  else if (process.memoryUsage.rss() > options.retireRssMb * 2 ** 20) channel.post(["retire", "large"]);
+  if (!isShared && attempts.size === 0) surroundings.restore();
+  if (isRetiring || finished++ % (isShared ? 100 : 1) !== 0) return;
+  const isLarge = process.memoryUsage.rss() > options.retireRssMb * 2 ** 20;
+  if (!isLarge && !bundles.isFull) return;
+  isRetiring = true;
+  channel.post(["retire", isLarge ? "it has grown large" : "it has evaluated many bundles"]);
 }
 
 /** The host closed the channel or died. Nothing may outlive this process that was started from it. */

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { expect } from "chai";
@@ -276,6 +277,49 @@ describe("LocalExecutor", () => {
       expect(lines.length).to.be.within(500, 1_100);
       expect(lines.at(-1)?.message).to.match(/^truncated/);
     });
+  });
+
+  it("reports each attempt once while processes are being killed at random", async () => {
+    const code = dagModule(
+      `place("work", async () => { await new Promise((resolve) => setTimeout(resolve, 3)); return getContext().runId; });`,
+    );
+    await using harness = await openLocal(code, { slots: 3 });
+    let left = 150;
+    const line = async (isolation: "process" | "shared") => {
+      while (left-- > 0) await harness.run({ taskId: "work", isolation }).outcome;
+    };
+    let isDone = false;
+    const killer = async () => {
+      for (let round = 0; !isDone; round++) {
+        await new Promise((resolve) => setTimeout(resolve, 40));
+        const pids = runnersOf(harness.executor.bootId);
+        const pid = pids[round % Math.max(1, pids.length)];
+        // It may have ended since it was found.
+        if (pid !== undefined) spawnSync("kill", ["-KILL", String(pid)]);
+      }
+    };
+    const killing = killer();
+    await Promise.all([line("process"), line("process"), line("shared")]);
+    isDone = true;
+    await killing;
+    const keys = harness.outcomes.map(({ attempt }) => attempt.runKey);
+    expect(new Set(keys).size).to.equal(keys.length);
+    expect(keys.length).to.equal(150);
+    for (const { outcome, returnValueJson, attempt } of harness.outcomes) {
+      if (outcome.kind === "success") expect(returnValueJson).to.equal(`"run-${attempt.runKey}"`);
+      else expect(outcome).to.have.nested.property("error.name").that.is.oneOf(["ProcessKilled", "RunnerFailed"]);
+    }
+    expect(harness.executor.freeSlots).to.equal(3);
+  }).timeout(60_000);
+
+  it("replaces a process that has grown large, between two tasks", async () => {
+    const code = dagModule(`place("pid", async () => process.pid);`);
+    await using harness = await openLocal(code, { limits: { retireRssMb: 1 } });
+    const first = await harness.run({ taskId: "pid" }).outcome;
+    await expectEventually(() => !runnersOf(harness.executor.bootId).includes(first.pid ?? 0));
+    const second = await harness.run({ taskId: "pid" }).outcome;
+    expect(second.returnValueJson).to.equal(String(second.pid));
+    expect(second.pid).to.not.equal(first.pid);
   });
 
   it("keeps its worker's lease: registered at start, renewed, left at stop", async () => {
