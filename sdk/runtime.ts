@@ -9,6 +9,7 @@ import { describeError, outcomeOf, truncate } from "./failure.ts";
 import type { RuntimeHost, TaskLogLine } from "./host.ts";
 import { logFields } from "./log-fields.ts";
 import { endpointOf } from "./node.ts";
+import type { OperatorBody } from "./operator.ts";
 import { decide } from "./operators/decision.ts";
 import { parseParams } from "./params.ts";
 import { groupEnds, type Plan, planOf, reachable } from "./plan.ts";
@@ -53,8 +54,15 @@ export interface TaskEnd {
  *
  * When the host's signal aborts and the body then throws, the outcome is `cancelled`, or a retryable failure when
  * the signal's reason is a `TimeoutError`. Killing a body that does not react is the host's business.
+ *
+ * `replaceBody` is for tests, which put stand-ins in the place of an author's code.
  */
-export async function executeTask(dag: Dag<unknown>, work: TaskWork, host: RuntimeHost): Promise<TaskEnd> {
+export async function executeTask(
+  dag: Dag<unknown>,
+  work: TaskWork,
+  host: RuntimeHost,
+  replaceBody?: (body: OperatorBody) => OperatorBody,
+): Promise<TaskEnd> {
   installCapture();
   const life = { isOver: false };
   const guarded = guardHost(host, life);
@@ -66,7 +74,8 @@ export async function executeTask(dag: Dag<unknown>, work: TaskWork, host: Runti
     settings = effectiveSettings(task.record, task.inner);
     const scope = await openScope(task.inner, work, guarded, printer, life);
     const run = openRun(task, work, guarded, scope, now);
-    const result = await taskScopes.run(scope, () => task.record.body.execute(run));
+    const body = replaceBody?.(task.record.body) ?? task.record.body;
+    const result = await taskScopes.run(scope, () => body.execute(run));
     return endOf(task.record, settings, result, run, host);
   } catch (thrown) {
     return { outcome: failureOf(thrown, settings, guarded, now()) };
