@@ -1,15 +1,16 @@
 import { stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import type { DagDefinition } from "../core/definition.ts";
 import { type Bundle, bundleDagFile } from "./bundle.ts";
 import type { EsbuildService } from "./esbuild-service.ts";
-import { MISSING, stampOf } from "./scan.ts";
+import { inputStamp, MISSING, stampOf } from "./scan.ts";
 import { checkSource } from "./source-check.ts";
 import { CLOCK_TICK_MS } from "./watcher.ts";
 
 /** A DAG file read and bundled. */
 export interface BundledFile {
   readonly bundle: Bundle;
-  /** Stamps of what it imports by real path, as it was bundled; the DAG file itself left out. */
+  /** Stamps by real path of what it imports (and of the tsconfig.json that holds for it) as it was bundled. */
   readonly inputs: ReadonlyMap<string, string>;
   /** An input was changed while it was read: bundle again to be sure. */
   readonly isUncertain: boolean;
@@ -32,7 +33,8 @@ export async function bundleFile(
   const started = Date.now();
   await checkSource(request.file, request.realPath);
   const bundle = await bundleDagFile(esbuild.build, request);
-  const imported = bundle.inputs.filter((path) => path !== request.realPath);
+  const settings = await nearestTsconfig(dirname(request.realPath));
+  const imported = [...bundle.inputs.filter((path) => path !== request.realPath), ...settings];
   let isUncertain = false;
   const inputs = await Promise.all(
     imported.map(async (path): Promise<[string, string]> => {
@@ -42,4 +44,12 @@ export async function bundleFile(
     }),
   );
   return { bundle, inputs: new Map(inputs), isUncertain };
+}
+
+/** The settings that esbuild reads for files in a folder: path aliases and how TypeScript is meant. */
+async function nearestTsconfig(folder: string): Promise<string[]> {
+  const candidate = join(folder, "tsconfig.json");
+  if ((await inputStamp(candidate)) !== MISSING) return [candidate];
+  const parent = dirname(folder);
+  return parent === folder ? [] : nearestTsconfig(parent);
 }

@@ -8,6 +8,7 @@ import { bundleDagFile } from "../../loader/bundle.ts";
 import { DagFileError } from "../../loader/dag-file-error.ts";
 import { EsbuildService } from "../../loader/esbuild-service.ts";
 import { Evaluator } from "../../loader/evaluate.ts";
+import { FakeClock } from "../support/clock.ts";
 import {
   childrenOf,
   commandOf,
@@ -147,9 +148,9 @@ describe("Evaluator", () => {
 
   it("ends an endless loop and says where it was", async () => {
     const source = `${BEGIN}let count = 0;\nwhile (true) {\n  count++;\n}`;
-    const error = await refused(source, {}, newEvaluator({ timeoutMs: 400 }));
+    const error = await refused(source, {}, newEvaluator({ timeoutMs: 2_000 }));
     expect(error.code).to.equal("dag_file_timeout");
-    expect(error.message).to.contain("was not evaluated within 0.4 s");
+    expect(error.message).to.contain("was not evaluated within 2 s");
     expect(error.location?.file).to.equal("a.ts");
     expect(error.location?.line).to.be.within(4, 6);
     expect(error.detail).to.equal(undefined);
@@ -266,7 +267,7 @@ describe("Evaluator", () => {
     });
 
     it("gives a file that fails a process of its own, and then its error", async () => {
-      const evaluator = newEvaluator({ timeoutMs: 500 });
+      const evaluator = newEvaluator({ timeoutMs: 2_000 });
       await pidOf(evaluator);
       const fail = async (source: string) => {
         const { bundle, root } = await bundled(source);
@@ -274,11 +275,29 @@ describe("Evaluator", () => {
         return failed.catch((error: DagFileError) => error.message);
       };
       expect(await fail(`${BEGIN}process.exit(1);`)).to.contain("a.ts:3:9: it calls process.exit(1)");
-      expect(await fail(`${BEGIN}for (;;);`)).to.contain("0.5 s");
+      expect(await fail(`${BEGIN}for (;;);`)).to.contain("within 2 s");
       const counter = "const n = ((globalThis as any).n ?? 0) + 1; (globalThis as any).n = n;";
       expect(await fail(`${BEGIN}${counter} throw new Error("try " + n);`)).to.contain("try 1");
       expect(await pidOf(evaluator)).to.match(/^pid_/);
     });
+  });
+
+  it("ends the process that waits, and esbuild, after five idle seconds", async () => {
+    const clock = new FakeClock();
+    const evaluator = new Evaluator({ clock });
+    evaluators.push(evaluator);
+    const bundler = new EsbuildService(clock);
+    await bundler.build({ stdin: { contents: "1" }, write: false });
+    evaluator.prepare();
+    const helpers = () => childrenOf(process.pid).filter((pid) => /evaluate-child|esbuild/.test(commandOf(pid)));
+    expect(helpers()).to.have.length(2);
+    clock.advance(4_999);
+    expect(helpers()).to.have.length(2);
+    clock.advance(1);
+    const gone = async () => {
+      while (helpers().some(isRunning)) await scheduler.wait(5);
+    };
+    await within(gone(), 5_000, () => `still there: ${helpers().map(commandOf)}`);
   });
 
   it("leaves no process behind when it is killed itself", async () => {

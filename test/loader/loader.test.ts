@@ -88,6 +88,20 @@ describe("Loader", () => {
     expect(await versions(bench, "a")).to.equal(3);
   });
 
+  it("loads a file again when a path alias of its tsconfig changes", async () => {
+    const bench = await newBench();
+    const alias = (target: string) => JSON.stringify({ compilerOptions: { paths: { "@lib/*": [`./${target}/*`] } } });
+    write(bench.folder.file("tsconfig.json"), alias("one"));
+    write(bench.folder.file("one", "x.ts"), "export const x = 1;");
+    write(bench.folder.file("two", "x.ts"), "export const x = 2;");
+    bench.save("a.ts", `import { x } from "@lib/x.ts";\n${dagSource("a", "console.log(x);")}`);
+    await bench.loader.idle();
+    write(bench.folder.file("tsconfig.json"), alias("two"));
+    await bench.loader.idle();
+    expect(await versions(bench, "a")).to.equal(2);
+    expect(await errors(bench)).to.deep.equal([]);
+  });
+
   it("keeps the last good version of a broken file in service, and clears the error when it is repaired", async () => {
     const bench = await newBench();
     bench.save("a.ts", dagSource("a"));
@@ -116,7 +130,7 @@ describe("Loader", () => {
   });
 
   it("makes an import error of each kind of bad file, and loads the others", async () => {
-    const bench = await newBench({ evaluateTimeoutMs: 600 });
+    const bench = await newBench({ evaluateTimeoutMs: 3_000 });
     const begin = 'import { Dag } from "sluice";\nnew Dag("x");\n';
     bench.save("nul.ts", `${dagSource("n")}\0`);
     bench.save("latin1.ts", Buffer.from("// caf\u00e9\n", "latin1"));
