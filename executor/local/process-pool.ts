@@ -23,6 +23,9 @@ interface Waiting {
   readonly since: number;
 }
 
+/** How long the pool does not grow after a start that failed. */
+const START_PAUSE_MS = 1_000;
+
 /**
  * The runners of isolation `process`: one task at a time in each, kept warm. Starting one costs about 100 ms of a core, more than many
  * short tasks together, so a task first waits a moment for a warm one; only then the pool grows, a few at a time. It shrinks to
@@ -36,6 +39,7 @@ export class ProcessPool {
   #waiting: Waiting[] = [];
   #growTimer: NodeJS.Timeout | undefined;
   #shrinkTimer: NodeJS.Timeout | undefined;
+  #growNotBefore = 0;
   #isStopped = false;
 
   constructor(options: ProcessPoolOptions) {
@@ -95,15 +99,21 @@ export class ProcessPool {
   exited(runner: RunnerProcess, exit: RunnerExit): void {
     this.#runners.delete(runner);
     this.#removeIdle(runner);
-    if (exit.isBootFailure && !this.#isStopped) {
-      // One task per failed start is told, so that a machine without memory or processes ends in errors, not in a loop.
-      const refused = this.#waiting.find(({ attempt }) => this.#limitOf(attempt) === runner.memoryLimitMb);
-      if (refused !== undefined) {
-        this.withdraw(refused.attempt);
-        this.#options.onRefused(refused.attempt, classifyExit(exit));
-      }
-    }
+    if (exit.isBootFailure && !this.#isStopped) this.#startFailed(runner.memoryLimitMb, exit);
     this.#grow();
+  }
+
+  /**
+   * The machine is out of memory, processes or files. While others like it work, the pool makes do with them for a while; else one task
+   * per failed start is told, so that it ends in errors, not in a loop.
+   */
+  #startFailed(memoryLimitMb: number, exit: RunnerExit): void {
+    this.#growNotBefore = performance.now() + START_PAUSE_MS;
+    if ([...this.#runners].some((other) => other.isReady && other.memoryLimitMb === memoryLimitMb)) return;
+    const refused = this.#waiting.find(({ attempt }) => this.#limitOf(attempt) === memoryLimitMb);
+    if (refused === undefined) return;
+    this.withdraw(refused.attempt);
+    this.#options.onRefused(refused.attempt, classifyExit(exit));
   }
 
   /** Asks every runner to end. */
@@ -137,7 +147,8 @@ export class ProcessPool {
     const booting = alike.filter((runner) => !runner.isReady).length;
     const isAwaited = booting < Math.min(this.#waiting.length, availableParallelism());
     const waited = performance.now() - first.since;
-    const isDue = alike.length === 0 || waited >= this.#options.growAfterMs;
+    const isDue =
+      alike.length === 0 || (waited >= this.#options.growAfterMs && performance.now() >= this.#growNotBefore);
     if (isDue && isAwaited && this.#makeRoom()) this.#start(limit);
     if (this.#growTimer !== undefined) return;
     this.#growTimer = setTimeout(() => {

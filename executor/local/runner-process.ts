@@ -200,8 +200,9 @@ function startProcess({ options, home, memoryLimitMb, env }: RunnerSpec, runnerI
 }
 
 /** When everything was read from it, and nobody can write to it any more. */
-function closeOf(stream: Readable | null): Promise<void> {
-  return stream === null || stream.destroyed ? Promise.resolve() : emitted(stream, "close");
+function closeOf(stream: Readable | null | undefined): Promise<void> {
+  // A process that could not be started has no streams, whatever the types say.
+  return stream === null || stream === undefined || stream.destroyed ? Promise.resolve() : emitted(stream, "close");
 }
 
 function emitted(emitter: EventEmitter, event: string): Promise<void> {
