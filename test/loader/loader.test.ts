@@ -1,8 +1,12 @@
 import { mkdirSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { expect } from "chai";
 import { describe, it } from "mocha";
-import { NotFoundError } from "../../core/errors.ts";
-import { DagFileError, type FileOutcome } from "../../loader/loader.ts";
+import { systemClock } from "../../core/clock.ts";
+import { NotFoundError, SluiceError } from "../../core/errors.ts";
+import { silentLogger } from "../../core/logger.ts";
+import { DagFileError, type FileOutcome, Loader } from "../../loader/loader.ts";
+import type { Store } from "../../store/store.ts";
+import { within } from "../support/processes.ts";
 import { dagSource, type LoaderBench, loaderBenches, write } from "./support.ts";
 
 describe("Loader", () => {
@@ -353,6 +357,48 @@ const a = d.task("a", async () => 1)(); const b = d.task("b", async () => 1)(); 
     const bench = await newBench();
     const error = await bench.loader.reparse("../etc/passwd").catch((cause: unknown) => cause);
     expect(error).to.be.instanceOf(NotFoundError);
+  });
+
+  it("tries again when the store is away for a moment", async () => {
+    const bench = await newBench();
+    let refusals = 2;
+    const commit: Store["commit"] = (changes, actor) =>
+      refusals-- > 0
+        ? Promise.reject(new SluiceError("store_unavailable", "The disk is full"))
+        : bench.store.commit(changes, actor);
+    const store = new Proxy(bench.store, {
+      get(target, key) {
+        const value: unknown = key === "commit" ? commit : Reflect.get(target, key, target);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+    const loader = new Loader({
+      store,
+      dagsFolder: bench.dags(),
+      home: bench.folder.path,
+      clock: systemClock,
+      logger: silentLogger,
+      isPausedByDefault: true,
+    });
+    try {
+      const kindsSeen: string[] = [];
+      const loaded = new Promise<void>((resolve) => {
+        loader.onLoaded(({ file, kind }) => {
+          kindsSeen.push(`${file} ${kind}`);
+          if (kindsSeen.includes("a.ts loaded") && kindsSeen.includes("b.ts failed")) resolve();
+        });
+      });
+      bench.save("a.ts", dagSource("a"));
+      bench.save("b.ts", "const x = ;");
+      await loader.start();
+      await within(loaded, 10_000, () => `seen: ${kindsSeen}`);
+      await loader.reparse("b.ts");
+      expect(await activeDags(bench)).to.deep.equal(["a a.ts"]);
+      expect(await errors(bench)).to.deep.equal(["b.ts 1"]);
+      expect(await bench.store.dags.get("a")).to.include({ isPaused: true });
+    } finally {
+      await loader.stop();
+    }
   });
 
   it("stops in the middle of a load, and starts where it was", async () => {
