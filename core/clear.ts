@@ -35,9 +35,9 @@ export function selectForClear(
 }
 
 /**
- * The transitions that clear these instances: → none with a new epoch, branch and timers forgotten, maxTries = tries so far
- * + retries + 1; running → restarting at the same epoch, so that the end of the stopped attempt still matches and releases
- * it. Instances on which a clear has no effect are passed over.
+ * The transitions that clear these instances: → none with a new epoch, branch and timers forgotten, maxTries = tries
+ * so far + retries + 1; running → restarting at the same epoch, so that the end of the stopped attempt still matches
+ * and releases it. Instances on which a clear has no effect are passed over.
  */
 export function clearTransitions(
   graph: CompiledGraph,

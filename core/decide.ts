@@ -26,9 +26,9 @@ export function openRun(graph: CompiledGraph, facts: RunFacts, tasks: readonly T
 }
 
 /**
- * What follows from one event. Synchronous and deterministic; the work is proportional to the edges of what changes. The
- * memory is moved to the decided state: when the commit of the decision fails, drop the memory and open the run again
- * from its rows.
+ * What follows from one event. Synchronous and deterministic; the work is proportional to the edges of what changes.
+ * The memory is moved to the decided state: when the commit of the decision fails, drop the memory and open the run
+ * again from its rows.
  *
  * Events that do not fit the present state (a second end of the same attempt, an early `due`, anything after the run
  * has ended) decide nothing.
@@ -93,8 +93,8 @@ function begin(step: Step): void {
 }
 
 /**
- * A sensor's next poke belongs to the try it interrupts. Its instance keeps `dueAt` from up_for_reschedule until the poke
- * has ended; that is how rows tell a poke from a new try.
+ * A sensor's next poke belongs to the try it interrupts. Its instance keeps `dueAt` from up_for_reschedule until the
+ * poke has ended; that is how rows tell a poke from a new try.
  */
 function isRepoke(run: RunMemory, tiNo: number): boolean {
   return !Number.isNaN(run.dueAt[tiNo] as number);

@@ -1,4 +1,7 @@
-/** A binary heap: `pop` gives the item that comes first by `isBefore`. Equal items come in any, but always the same, order. */
+/**
+ * A binary heap: `pop` gives the item that comes first by `isBefore`. Equal items come in any, but always the same,
+ * order.
+ */
 export class Heap<T> {
   readonly #isBefore: (a: T, b: T) => boolean;
   readonly #items: T[] = [];

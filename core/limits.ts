@@ -50,8 +50,9 @@ export interface LimitsView {
   activeOfTaskInRun(runKey: number, taskId: string): number;
   isDagPaused(dagId: string): boolean;
   /**
-   * Asked last, when every other limit holds: takes a place for the task (an executor's reservation) or says no. After a
-   * no, tasks for the same executor, queue and isolation are not asked for again in this pick. Absent = always yes.
+   * Asked last, when every other limit holds: takes a place for the task (an executor's reservation) or says no.
+   * After a no, tasks for the same executor, queue and isolation are not asked for again in this pick. Absent =
+   * always yes.
    */
   place?(task: ReadyTask): boolean;
   /** The pick tells what it took, so that the next choice sees it. */
@@ -65,8 +66,8 @@ export interface Picked {
 }
 
 /**
- * One pick over a plain list, with the reason of each refusal, for previews and tests. The scheduler keeps a `ReadyQueue`,
- * which does not look at all that waits for each pick.
+ * One pick over a plain list, with the reason of each refusal, for previews and tests. The scheduler keeps a
+ * `ReadyQueue`, which does not look at all that waits for each pick.
  */
 export function pick(ready: readonly ReadyTask[], limits: LimitsView): Picked {
   const queue = new ReadyQueue();

@@ -14,9 +14,9 @@ export type MergedParams =
   | { readonly ok: false; readonly issues: readonly ParamIssue[] };
 
 /**
- * The params of a run: the DAG's defaults, overridden key by key by what the user sent, checked by the DAG's JSON Schema with
- * nested defaults filled in. Keys that the schema does not know are kept unless it forbids them; a DAG without params
- * takes anything. Refused at any depth: a key `__proto__`, and nesting deeper than 64 levels.
+ * The params of a run: the DAG's defaults, overridden key by key by what the user sent, checked by the DAG's JSON
+ * Schema with nested defaults filled in. Keys that the schema does not know are kept unless it forbids them; a DAG
+ * without params takes anything. Refused at any depth: a key `__proto__`, and nesting deeper than 64 levels.
  */
 export function mergeParams(
   definition: Pick<DagDefinition, "params" | "paramDefaults">,

@@ -96,7 +96,10 @@ export interface RunExplainFacts {
 /** What can be explained. */
 export type ExplainFacts = TaskExplainFacts | RunExplainFacts;
 
-/** One sentence that says why a task instance or a run is where it is, and what it waits for. Never empty, no full stop. */
+/**
+ * One sentence that says why a task instance or a run is where it is, and what it waits for. Never empty, no full
+ * stop.
+ */
 export function explain(facts: ExplainFacts): string {
   return facts.kind === "run" ? explainRun(facts) : explainTask(facts);
 }
@@ -181,7 +184,7 @@ export function sayWait(wait: WaitReason): string {
     case "poolMissing":
       return `pool ${wait.pool} does not exist`;
     case "poolTooSmall":
-      return `can never start: it needs ${wait.needs} slots and pool ${wait.pool} has ${wait.slots}`;
+      return `can never start: it needs ${wait.needs} ${wait.needs === 1 ? "slot" : "slots"} and pool ${wait.pool} has ${wait.slots}`;
     case "poolFull": {
       const needs = wait.needs > 1 ? `, it needs ${wait.needs}` : "";
       const isFull = wait.used >= wait.slots ? "is full" : "has too few free slots";

@@ -20,9 +20,9 @@ export interface FailedTry {
 }
 
 /**
- * Milliseconds to wait before the next try: `retryDelayMs`, times `retryFactor` per further try when that is over 1, then
- * spread over [delay, 2 × delay) by a hash of what failed, then capped by `maxRetryDelayMs` and 24 h. The spread is
- * the same each time it is asked for. Tries before a clear, and lost ones, do not lengthen it.
+ * Milliseconds to wait before the next try: `retryDelayMs`, times `retryFactor` per further try when that is over 1,
+ * then spread over [delay, 2 × delay) by a hash of what failed, then capped by `maxRetryDelayMs` and 24 h. The spread
+ * is the same each time it is asked for. Tries before a clear, and lost ones, do not lengthen it.
  */
 export function retryDelayMs(
   task: Pick<TaskDefinition, "taskId" | "retries" | "retryDelayMs" | "retryFactor" | "maxRetryDelayMs">,

@@ -22,9 +22,9 @@ export interface RuleContext {
 export type RuleVerdict = "run" | "wait" | "skipped" | "upstream_failed" | "removed";
 
 /**
- * Airflow's trigger rules (airflow.md 1.7, the table row by row). `skipped` and `upstream_failed` are said as soon as their
- * condition holds, without waiting for the rest, except where the table says "all done". No upstream at all: run.
- * An unknown rule never runs.
+ * Airflow's trigger rules (airflow.md 1.7, the table row by row). `skipped` and `upstream_failed` are said as soon as
+ * their condition holds, without waiting for the rest, except where the table says "all done". No upstream at all:
+ * run. An unknown rule never runs.
  */
 export function applyTriggerRule(rule: TriggerRule, counts: UpstreamCounts, context: RuleContext = {}): RuleVerdict {
   const { total, success, skipped, removed } = counts;

@@ -58,8 +58,8 @@ function forestTotals(own: Float64Array, edges: Edges, sequence: Int32Array): Fl
 }
 
 /**
- * Reachability for 32 targets at a time: one word per task says which of the block's targets it reaches. That is n/32 passes over
- * the edges and n words of memory, where a full closure of 10,000 tasks would take 12 MB.
+ * Reachability for 32 targets at a time: one word per task says which of the block's targets it reaches. That is n/32
+ * passes over the edges and n words of memory, where a full closure of 10,000 tasks would take 12 MB.
  */
 function graphTotals(own: Float64Array, edges: Edges, sequence: Int32Array): Float64Array {
   const size = own.length;

@@ -33,7 +33,9 @@ function failedLeaf(run: RunMemory): number | undefined {
   return upstreamFailed === undefined ? undefined : rootCause(run, upstreamFailed);
 }
 
-/** Only waiting instances are left, and no outside event is to come that could move one: not even the previous run's. */
+/**
+ * Only waiting instances are left, and no outside event is to come that could move one: not even the previous run's.
+ */
 function isDeadlocked(run: RunMemory): boolean {
   if (run.counts[NONE] !== run.unfinished) return false;
   for (let tiNo = 0; tiNo < run.state.length; tiNo++) {

@@ -3,7 +3,9 @@ import { FAILED, IS_TERMINAL, SKIPPED, SUCCESS, TALLY_SIZE, UPSTREAM_FAILED } fr
 import type { RunMemory } from "./memory.ts";
 import { pastBlock } from "./past.ts";
 
-/** What may become of an instance that has not started, and what says so. `waitPast`: only the previous run holds it. */
+/**
+ * What may become of an instance that has not started, and what says so. `waitPast`: only the previous run holds it.
+ */
 export interface Judgement {
   readonly verdict: "run" | "wait" | "waitPast" | "skipped" | "upstream_failed" | "removed";
   readonly ground: "dates" | "branch" | "setup" | "rule" | "past";

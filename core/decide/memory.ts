@@ -13,9 +13,9 @@ export const UNKNOWN_TASK = -1;
 const NO_INSTANCE = -2;
 
 /**
- * The states of one run, kept so that an event costs only what it changes: columns by `tiNo`, and per task a tally of its
- * direct upstream instances by terminal state. Made by `openRun`. The methods are for everybody; the columns belong to
- * the files of this folder.
+ * The states of one run, kept so that an event costs only what it changes: columns by `tiNo`, and per task a tally of
+ * its direct upstream instances by terminal state. Made by `openRun`. The methods are for everybody; the columns
+ * belong to the files of this folder.
  */
 export class RunMemory {
   readonly graph: CompiledGraph;
@@ -41,8 +41,8 @@ export class RunMemory {
   readonly nextTi: Int32Array;
   readonly branch = new Map<number, SkipDecision>();
   /**
-   * For upstream_failed instances: the instance whose failure began it, as looked up in the decision at hand. Not kept longer, so that
-   * a memory that was opened again gives the same reasons.
+   * For upstream_failed instances: the instance whose failure began it, as looked up in the decision at hand. Not
+   * kept longer, so that a memory that was opened again gives the same reasons.
    */
   readonly rootCause = new Map<number, number>();
   /** When the present attempt started, as far as this memory has seen it. */

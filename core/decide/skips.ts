@@ -3,8 +3,8 @@ import { SUCCESS } from "./codes.ts";
 import type { RunMemory } from "./memory.ts";
 
 /**
- * Remembers what a deciding instance skips (Airflow: skipmixin_key) and returns the tasks that this newly concerns. The memory is
- * per task and lives as long as the decision, so that a cleared task is skipped again.
+ * Remembers what a deciding instance skips (Airflow: skipmixin_key) and returns the tasks that this newly concerns.
+ * The memory is per task and lives as long as the decision, so that a cleared task is skipped again.
  */
 export function applySkips(run: RunMemory, decider: number, decision: SkipDecision): readonly number[] {
   const index = run.taskOfTi[decider] as number;
@@ -26,7 +26,9 @@ export function restoreSkips(run: RunMemory): void {
   }
 }
 
-/** Direct downstreams that are neither followed nor reached from a followed one: the join after an empty branch runs. */
+/**
+ * Direct downstreams that are neither followed nor reached from a followed one: the join after an empty branch runs.
+ */
 function notFollowed(run: RunMemory, index: number, followed: readonly string[]): readonly number[] {
   const direct = run.graph.downstream[index] as readonly number[];
   const chosen = new Set<number>();

@@ -32,7 +32,10 @@ type Draft = { -readonly [key in keyof TaskTransition]: TaskTransition[key] };
 
 const WHERE_TO = { wait: NONE, waitPast: NONE, skipped: SKIPPED, upstream_failed: UPSTREAM_FAILED, removed: REMOVED };
 
-/** The decision in the making: moves instances, tells their downstreams, and looks at these until nothing changes any more. */
+/**
+ * The decision in the making: moves instances, tells their downstreams, and looks at these until nothing changes any
+ * more.
+ */
 export class Step {
   readonly run: RunMemory;
   readonly now: number;
@@ -48,7 +51,10 @@ export class Step {
     run.rootCause.clear();
   }
 
-  /** Changes the state of an instance in the memory, and writes the transition. Several moves of one instance become one. */
+  /**
+   * Changes the state of an instance in the memory, and writes the transition. Several moves of one instance become
+   * one.
+   */
   move(tiNo: number, to: number, patch: Patch, reason: string): void {
     const run = this.run;
     const from = run.state[tiNo] as number;

@@ -13,7 +13,9 @@ export interface RunFacts {
   readonly past?: PastFacts;
 }
 
-/** How the previous run of the DAG stands (dependsOnPast, waitForDownstream). Send it again whenever that run changes. */
+/**
+ * How the previous run of the DAG stands (dependsOnPast, waitForDownstream). Send it again whenever that run changes.
+ */
 export type PastFacts =
   /** There is no earlier run: nothing to wait for. */
   | { readonly kind: "none" }
@@ -38,7 +40,9 @@ export type RunEvent =
   | { readonly kind: "started"; readonly tiNo: number; readonly epoch?: number }
   /** Its attempt ended. Also for `restarting` instances, whatever the outcome. */
   | { readonly kind: "finished"; readonly tiNo: number; readonly outcome: TaskOutcome; readonly epoch?: number }
-  /** The time of an up_for_retry or up_for_reschedule instance has come (`now` ≥ its dueAt; earlier decides nothing). */
+  /**
+   * The time of an up_for_retry or up_for_reschedule instance has come (`now` ≥ its dueAt; earlier decides nothing).
+   */
   | { readonly kind: "due"; readonly tiNo: number }
   | { readonly kind: "past"; readonly facts: PastFacts }
   /** dagrunTimeout has passed. */
@@ -53,8 +57,8 @@ export interface Decision {
   /** The run has ended. */
   readonly runState?: { readonly to: RunState; readonly reason?: string };
   /**
-   * Instances that now wait for a slot (`scheduled`). At `begin` also those whose rows already said so. A later decision may take one
-   * back: `queued` for an instance that is no longer scheduled decides nothing.
+   * Instances that now wait for a slot (`scheduled`). At `begin` also those whose rows already said so. A later
+   * decision may take one back: `queued` for an instance that is no longer scheduled decides nothing.
    */
   readonly newlyReady: readonly number[];
   /** Instances whose attempt must be stopped through the executor: their epoch has moved on. */

@@ -56,7 +56,10 @@ export class Lane {
   }
 }
 
-/** The lanes of one DAG in one group. Its heap holds the heads of lanes, and outdated heads until they come to the top. */
+/**
+ * The lanes of one DAG in one group. Its heap holds the heads of lanes, and outdated heads until they come to the
+ * top.
+ */
 export class DagLanes {
   readonly dagId: string;
   readonly lanes = new Map<string, Lane>();

@@ -16,10 +16,10 @@ interface Turn {
 }
 
 /**
- * The instances that wait for a place, in the order in which they get one: higher weight first; among equal weights the
- * DAG that was served longest ago, then the older run, then the lower tiNo. Within a pool nobody overtakes: a task that
- * needs more slots than are free holds back those behind it. A DAG that got nothing for `fairAfterMs` comes next whatever
- * its weights.
+ * The instances that wait for a place, in the order in which they get one: higher weight first; among equal weights
+ * the DAG that was served longest ago, then the older run, then the lower tiNo. Within a pool nobody overtakes: a
+ * task that needs more slots than are free holds back those behind it. A DAG that got nothing for `fairAfterMs` comes
+ * next whatever its weights.
  */
 export class ReadyQueue {
   readonly #fairAfterMs: number;
@@ -94,7 +94,9 @@ export class ReadyQueue {
     return picked;
   }
 
-  /** Why this instance has not been picked; undefined when it does not wait here. Looks at all that waits: for pages. */
+  /**
+   * Why this instance has not been picked; undefined when it does not wait here. Looks at all that waits: for pages.
+   */
   refusal(runKey: number, tiNo: number, limits: LimitsView): WaitReason | undefined {
     const task = this.#entries.get(runKey)?.get(tiNo)?.task;
     if (task === undefined) return undefined;

@@ -50,7 +50,10 @@ export class Usage {
     return this.#occupants.get(runKey)?.has(tiNo) ?? false;
   }
 
-  /** Replaces the pools; what is in use stays counted, so that a pool made smaller fills up again only below its new size. */
+  /**
+   * Replaces the pools; what is in use stays counted, so that a pool made smaller fills up again only below its new
+   * size.
+   */
   setPools(pools: readonly { readonly name: string; readonly slots: number }[]): void {
     this.#slots.clear();
     for (const { name, slots } of pools) this.#slots.set(name, slots);

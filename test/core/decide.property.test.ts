@@ -29,6 +29,9 @@ class Dice {
   }
 }
 
+/** Random runs per property; more for a soak. */
+const RUNS = Number(process.env.SLUICE_PROPERTY_RUNS ?? 200);
+
 const rolls = fc.array(fc.nat(9_999), { minLength: 60, maxLength: 240 });
 
 function randomDag(dice: Dice): DagDefinition {
@@ -276,34 +279,34 @@ function play(numbers: readonly number[], options: { clears: boolean; reopens: b
 
 describe("decide, against a naive model on random runs", () => {
   it("agrees at every step, ends, leaves no terminal state, explains every wait", function () {
-    this.timeout(60_000);
+    this.timeout(60_000 + RUNS * 100);
     fc.assert(
       fc.property(rolls, (numbers) => {
         play(numbers, { clears: false, reopens: false });
       }),
-      { numRuns: 200 },
+      { numRuns: RUNS },
     );
   });
 
   it("agrees with clears, and finds nothing missing when reopened at any moment", function () {
-    this.timeout(60_000);
+    this.timeout(60_000 + RUNS * 100);
     fc.assert(
       fc.property(rolls, (numbers) => {
         play(numbers, { clears: true, reopens: true });
       }),
-      { numRuns: 200 },
+      { numRuns: RUNS },
     );
   });
 
   it("decides the same again, and the same after a reopen at any moment", function () {
-    this.timeout(60_000);
+    this.timeout(60_000 + RUNS * 100);
     fc.assert(
       fc.property(rolls, (numbers) => {
         const first = play(numbers, { clears: true, reopens: false });
         expect(play(numbers, { clears: true, reopens: false })).to.deep.equal(first);
         expect(play(numbers, { clears: true, reopens: true })).to.deep.equal(first);
       }),
-      { numRuns: 100 },
+      { numRuns: RUNS / 2 },
     );
   });
 });

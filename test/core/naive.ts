@@ -15,8 +15,8 @@ export interface NaiveTask {
 const DONE: readonly TaskState[] = ["success", "failed", "upstream_failed", "skipped", "removed"];
 
 /**
- * The same decisions, slowly: after every event it looks at every task, from nothing but the present states. No tallies, no heaps,
- * no memory of what was looked at before. The incremental core must agree with it at every step.
+ * The same decisions, slowly: after every event it looks at every task, from nothing but the present states. No
+ * tallies, no heaps, no memory of what was looked at before. The incremental core must agree with it at every step.
  */
 export class NaiveRun {
   readonly definition: DagDefinition;
