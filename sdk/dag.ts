@@ -48,7 +48,10 @@ export interface Dag<P = JsonObject> extends Scope {
   readonly taskIds: readonly string[];
 }
 
-class DagImplementation {
+type AnyDag = Dag<unknown>;
+
+// Named as authors know it, for the messages of the language.
+const DagImplementation = class Dag {
   readonly dagId: string;
   readonly spec: DagSpec;
 
@@ -58,14 +61,14 @@ class DagImplementation {
     this.spec = deepFreeze(spec ?? {}, `The spec of Dag "${this.dagId}"`) as DagSpec;
     const blueprint = new Blueprint(this.dagId);
     internals.set(this, { blueprint, settings, site: captureSite(DagImplementation as never) });
-    Object.assign(this, scopeOf(blueprint, undefined));
-    register(this as unknown as Dag<unknown>);
+    Object.freeze(Object.assign(this, scopeOf(blueprint, undefined)));
+    register(this as unknown as AnyDag);
   }
 
   get taskIds(): readonly string[] {
     return internalsOf(this).blueprint.placed.map((task) => task.taskId);
   }
-}
+};
 
 function readSettings(dagId: string, spec: unknown): DagSettings {
   try {

@@ -26,7 +26,7 @@ export function durationMs(duration: unknown): number {
   return Math.round(ms);
 }
 
-const PART = /(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)/gy;
+const PART = /\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)/gy;
 
 function textMs(text: string): number {
   const trimmed = text.trim();

@@ -1,4 +1,5 @@
 export type { Operator } from "../operator.ts";
+export { type ExternalTaskOptions, externalTask, type FinalState } from "../sensors/external-task.ts";
 export { type FileSensorOptions, fileSensor } from "../sensors/file.ts";
 export { type HttpSensorOptions, httpSensor } from "../sensors/http.ts";
 export type { SensorOptions } from "../sensors/options.ts";

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { expect } from "chai";
 import { describe, it } from "mocha";
-import { Dag, fileSensor, getContext, sensor, timeSensor } from "../../sdk/index.ts";
+import { Dag, externalTask, fileSensor, getContext, sensor, timeSensor } from "../../sdk/index.ts";
 import type { Operator } from "../../sdk/operator.ts";
 import { nextPoke } from "../../sdk/sensors/options.ts";
 import { serializeDag } from "../../sdk/serialize.ts";
@@ -165,5 +165,67 @@ describe("timeSensor", () => {
     for (const text of ["25:00", "noon", "2026-13-01T00:00:00Z"]) {
       expect(failure(await moment({ at: text }, {}, "2026-01-31T00:00:00Z"))).to.deep.include({ retryable: false });
     }
+  });
+});
+
+describe("externalTask", () => {
+  const wait = (options: Parameters<typeof externalTask>[0], state: string | null, trial: Partial<Trial> = {}) =>
+    poke(externalTask({ every: 5, ...options }), { answer: () => (state === null ? null : { state }), ...trial });
+  const notYet = { kind: "reschedule", at: 6000 };
+
+  it("asks for the run of its own logical date, an earlier one, or a computed one", async () => {
+    const asked = async (options: Parameters<typeof externalTask>[0]) => (await wait(options, null)).calls[0];
+    const method = "getTaskState";
+    const logicalDate = "2026-01-31T06:00:00.000Z";
+    expect(await asked({ dagId: "o" })).to.deep.equal({ method, args: { dagId: "o", taskId: null, logicalDate } });
+    expect(await asked({ dagId: "{{ dag_id }}", taskId: "g.t" })).to.deep.equal({
+      method,
+      args: { dagId: "d", taskId: "g.t", logicalDate },
+    });
+    expect((await asked({ dagId: "o", delta: "6h" }))?.args.logicalDate).to.equal("2026-01-31T00:00:00.000Z");
+    expect((await asked({ dagId: "o", logicalDate: () => "2025-01-01" }))?.args.logicalDate).to.equal(
+      "2025-01-01T00:00:00.000Z",
+    );
+  });
+
+  it("waits for an allowed state, and fails or skips when told to", async () => {
+    for (const state of [null, "none", "running", "up_for_retry", "failed", "skipped"]) {
+      expect((await wait({ dagId: "o" }, state)).outcome, String(state)).to.deep.equal(notYet);
+    }
+    expect(await wait({ dagId: "o" }, "success")).to.deep.include({
+      outcome: { kind: "success" },
+      returnValueJson: '"success"',
+    });
+    expect((await wait({ dagId: "o", allowedStates: ["skipped"] }, "skipped")).outcome.kind).to.equal("success");
+    expect(failure(await wait({ dagId: "o", taskId: "t", failedStates: ["failed"] }, "failed")).message).to.match(
+      /task "t" of Dag "o" at 2026-01-31T06:00:00\.000Z is failed/,
+    );
+    expect((await wait({ dagId: "o", skippedStates: ["skipped"] }, "skipped")).outcome.kind).to.equal("skipped");
+  });
+
+  it("fails for good without a date to look for", async () => {
+    expect(failure(await wait({ dagId: "o" }, null, { context: { logicalDate: null } }))).to.deep.include({
+      retryable: false,
+    });
+    expect(failure(await wait({ dagId: "o", logicalDate: () => "soon" }, null)).message).to.match(
+      /logicalDate returned "soon", not a date/,
+    );
+  });
+
+  it("is stored as a sensor, and refused with options that are not valid", () => {
+    const dag = new Dag("d");
+    dag.task("t", externalTask({ dagId: "o", taskId: "x", softFail: true }))();
+    expect(serializeDag(dag).tasks[0]).to.deep.include({
+      operator: "externalTask",
+      operatorSummary: "o.x",
+      sensor: { everyMs: 60_000, timeoutMs: 604_800_000, softFail: true },
+    });
+    refused(() => externalTask({} as never), /externalTask: the option dagId is missing/);
+    refused(() => externalTask({ dagId: "o", delta: 5, logicalDate: () => "x" }), /both name the other run/);
+    refused(
+      () => externalTask({ dagId: "o", allowedStates: ["done" as never] }),
+      /allowedStates must be one of "success"/,
+    );
+    refused(() => externalTask({ dagId: "o", failedStates: "failed" as never }), /failedStates must be a list/);
   });
 });
