@@ -129,6 +129,7 @@ async function startEngine(config: Config, base: Foundation, logs: Logs): Promis
     clock,
     logger,
     slots: config.slots,
+    queues: config.queues,
     mask: base.masker.mask,
     version: VERSION,
     limits: {

@@ -1,6 +1,7 @@
 import { unlinkSync, writeFileSync } from "node:fs";
 import { flushCompileCache } from "node:module";
 import { join } from "node:path";
+import { SluiceError } from "../../core/errors.ts";
 import { readConfig } from "../config.ts";
 import { type Parts, startInstallation } from "../up.ts";
 
@@ -26,6 +27,8 @@ export async function runInstallation(parts: Parts, options: { readonly json?: b
   await stopping;
   await installation.stop();
   if (url !== undefined) remove(addressFile(config.home));
+  // What author code or a library left open must not keep a stopped installation alive.
+  process.exit(0);
 }
 
 function stopSignal(): Promise<void> {
@@ -51,4 +54,12 @@ function remove(path: string): void {
   } catch {
     // Somebody tidied up before us.
   }
+}
+
+/** Workers on other machines need a database that they can reach. */
+export function refuseWorker(): never {
+  throw new SluiceError(
+    "conflict",
+    "A worker needs a database server and Redis; this installation keeps its state in a SQLite file, whose tasks run beside the scheduler. Use `sluice up`, and SLUICE_SLOTS for more tasks at once.",
+  );
 }

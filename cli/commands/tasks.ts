@@ -1,0 +1,170 @@
+import { join } from "node:path";
+import type { Command } from "commander";
+import { NotFoundError } from "../../core/errors.ts";
+import { isTerminal } from "../../core/states.ts";
+import { clearTasks, markTask, previewMarkTask } from "../../store/commands/index.ts";
+import type { TaskInstanceInRun } from "../../store/store.ts";
+import { lasting, when } from "../output.ts";
+import { type Session, withStore } from "../session.ts";
+import { type ClearOptions, showAffected } from "./runs.ts";
+
+interface Address {
+  readonly mapIndex?: number;
+}
+
+export async function listTasks(dagId: string, runId: string, _options: object, command: Command): Promise<void> {
+  await withStore(command, async ({ store, out }) => {
+    const run = await store.runs.find(dagId, runId);
+    if (!run) throw new NotFoundError(`DAG "${dagId}" has no run "${runId}".`);
+    const tasks = await store.tasks.ofRun(run.runKey);
+    out.table(
+      tasks.map((task) => ({
+        task_id: task.taskId,
+        map_index: task.mapIndex,
+        state: task.state,
+        try_number: task.tryNumber,
+        start_date: task.startDate,
+        end_date: task.endDate,
+        reason: task.reason,
+      })),
+      [
+        { name: "task", of: (task) => `${task.task_id}${task.map_index >= 0 ? `[${task.map_index}]` : ""}` },
+        { name: "state", of: (task) => task.state },
+        { name: "try", of: (task) => task.try_number, isNumber: true },
+        { name: "started", of: (task) => when(task.start_date) },
+        { name: "took", of: (task) => lasting(task.start_date, task.end_date), isNumber: true },
+        { name: "why", of: (task) => task.reason },
+      ],
+      "The run has no tasks.",
+    );
+  });
+}
+
+interface LogOptions extends Address {
+  readonly try?: number;
+  readonly follow?: boolean;
+}
+
+/** How often `--follow` looks whether the log file of another process has grown, ms. */
+const FOLLOW_MS = 250;
+
+export async function showLogs(
+  dagId: string,
+  runId: string,
+  taskId: string,
+  options: LogOptions,
+  command: Command,
+): Promise<void> {
+  await withStore(command, async (session) => {
+    const task = await find(session, dagId, runId, taskId, options);
+    const { FolderLogStore } = await import("../../executor/logs/folder.ts");
+    const logs = new FolderLogStore(join(session.config.home, "logs"));
+    try {
+      const key = { runKey: task.runKey, tiNo: task.tiNo, tryNumber: options.try ?? Math.max(1, task.tryNumber) };
+      for (let from = 0, isOver = false; ; ) {
+        const page = await logs.read(key, from, 1_000);
+        from = page.nextLine;
+        for (const line of page.lines) {
+          if (session.out.isJson)
+            process.stdout.write(`${JSON.stringify({ ...line, at: new Date(line.at).toISOString() })}\n`);
+          else
+            process.stdout.write(
+              `${new Date(line.at).toISOString()} ${line.level.toUpperCase().padEnd(7)} ${line.message}${line.fields ? ` ${JSON.stringify(line.fields)}` : ""}\n`,
+            );
+        }
+        if (!page.isEnd) continue;
+        if (!options.follow || isOver) return;
+        // One more look after the end, because the last lines may come after the state.
+        isOver = isTerminal((await find(session, dagId, runId, taskId, options)).state);
+        if (!isOver) await new Promise((resolve) => setTimeout(resolve, FOLLOW_MS));
+      }
+    } finally {
+      await logs.close();
+    }
+  });
+}
+
+export async function clearTask(
+  dagId: string,
+  runId: string,
+  taskId: string,
+  options: ClearOptions,
+  command: Command,
+): Promise<void> {
+  const { clearRun } = await import("./runs.ts");
+  if (options.dryRun) return clearRun(dagId, runId, { ...options, task: [taskId] }, command);
+  await withStore(command, async (session) =>
+    showAffected(
+      session,
+      await clearTasks(session.commands, {
+        dagId,
+        runId,
+        taskIds: [taskId],
+        upstream: options.upstream,
+        downstream: options.downstream,
+        past: options.past,
+        future: options.future,
+        onlyFailed: options.onlyFailed,
+        runOnLatestVersion: options.latest,
+      }),
+      "cleared",
+    ),
+  );
+}
+
+interface MarkOptions extends Address {
+  readonly upstream?: boolean;
+  readonly downstream?: boolean;
+  readonly past?: boolean;
+  readonly future?: boolean;
+  readonly dryRun?: boolean;
+}
+
+export async function markTaskCommand(
+  dagId: string,
+  runId: string,
+  taskId: string,
+  newState: "success" | "failed" | "skipped",
+  options: MarkOptions,
+  command: Command,
+): Promise<void> {
+  await withStore(command, async (session) => {
+    const { dryRun, ...rest } = options;
+    const input = { dagId, runId, taskId, newState, ...rest };
+    showAffected(
+      session,
+      await (dryRun ? previewMarkTask(session.commands, input) : markTask(session.commands, input)),
+      dryRun ? `would be marked ${newState}` : `marked ${newState}`,
+    );
+  });
+}
+
+export async function whyTask(
+  dagId: string,
+  runId: string,
+  taskId: string,
+  options: Address,
+  command: Command,
+): Promise<void> {
+  await withStore(command, async (session) => {
+    const task = await find(session, dagId, runId, taskId, options);
+    const { explainTaskFromRows } = await import("../../store/explain.ts");
+    const reason = await explainTaskFromRows(session.store, task.runKey, task.tiNo, Date.now());
+    session.out.done({ task_id: task.taskId, state: task.state, reason }, `${task.taskId} is ${task.state}: ${reason}`);
+  });
+}
+
+async function find(
+  { store }: Session,
+  dagId: string,
+  runId: string,
+  taskId: string,
+  { mapIndex = -1 }: Address,
+): Promise<TaskInstanceInRun> {
+  const task = await store.tasks.find(dagId, runId, taskId, mapIndex);
+  if (!task)
+    throw new NotFoundError(
+      `Run "${runId}" of "${dagId}" has no task instance "${taskId}"${mapIndex >= 0 ? `[${mapIndex}]` : ""}. \`sluice tasks list ${dagId} '${runId}'\` shows them.`,
+    );
+  return task;
+}
