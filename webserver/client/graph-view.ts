@@ -136,7 +136,7 @@ class GraphView {
     const middle = () => [this.#box.x + this.#box.width / 2, this.#box.y + this.#box.height / 2] as const;
     add("+", "Zoom in", () => this.#zoom(0.8, ...middle()));
     add("−", "Zoom out", () => this.#zoom(1.25, ...middle()));
-    add("Fit", "Show the whole graph", () => this.#fit());
+    add("Fit", "Fit the whole graph", () => this.#fit());
   }
 
   #wireKeys(): void {

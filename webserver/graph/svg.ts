@@ -59,7 +59,7 @@ export function graphSvg({ graph, layout }: Drawing, options: SvgOptions): strin
         ? `<use class="glyph" href="/static/sprite.svg#state-${state}" x="${round(box.x + 10)}" y="${round(box.y + 8)}" width="14" height="14"/>`
         : "",
       `<text x="${round(box.x + (state ? 30 : 12))}" y="${round(box.y + 19)}">${escapeHtml(node.label)}</text>`,
-      `<text class="node__about" x="${round(box.x + (state ? 30 : 12))}" y="${round(box.y + 35)}">${escapeHtml(node.about)}</text></a>`,
+      `<text class="node__about" aria-hidden="true" x="${round(box.x + (state ? 30 : 12))}" y="${round(box.y + 35)}">${escapeHtml(node.about)}</text></a>`,
     );
   }
   return `${parts.join("")}</svg>`;

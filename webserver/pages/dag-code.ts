@@ -49,7 +49,7 @@ export function dagCodeRouter(deps: WebDeps): Router {
         href: urlWith(url, { file: each.path }),
         isCurrent: each.path === file?.path,
       })),
-      path: file?.path ?? "",
+      shownPath: file?.path ?? "",
       linesHtml:
         file && !base ? await highlightedLines(`${version.bundleHash}/${file.path}`, file.path, file.text) : [],
       diff: base && file ? await comparison(deps, base, file) : [],
@@ -70,7 +70,7 @@ interface CodeView {
   readonly readAt: TimeView;
   readonly hash: string;
   readonly files: readonly { readonly path: string; readonly href: string; readonly isCurrent: boolean }[];
-  readonly path: string;
+  readonly shownPath: string;
   readonly linesHtml: readonly string[];
   readonly diff: readonly DiffRow[];
 }

@@ -103,7 +103,7 @@ function tabsOf(dagId: string, current: DagTab | ""): readonly TabView[] {
   const tabs = TABS.map(([key, label, rest]) => ({ label, href: dagPath(dagId, rest), isCurrent: key === current }));
   return [
     ...tabs,
-    { label: "Backfills", href: withQuery("/backfills", { dag_id: dagId }), isCurrent: false },
+    { label: "Backfills", href: withQuery("/backfills", { dag: dagId }), isCurrent: false },
     { label: "Details", href: dagPath(dagId, "/details"), isCurrent: current === "details" },
   ];
 }

@@ -107,7 +107,8 @@ function healthOf(dag: DagRow, runs: readonly RunSummary[], now: number): Overvi
     };
   const streak = finished.findIndex((run) => run.state !== last.state);
   const count = streak === -1 ? finished.length : streak;
-  const ended = last.endDate === null ? "" : `, the last one ${relativeTime(last.endDate, now)}`;
+  const when = last.endDate === null ? "" : relativeTime(last.endDate, now);
+  const ended = when === "" ? "" : count === 1 ? ` ${when}` : `, the newest ${when}`;
   const href = runPath(dag.dagId, last.runId);
   if (last.state === "failed")
     return {
@@ -128,7 +129,7 @@ function successRate(runs: readonly RunSummary[]): string {
   const finished = runs.filter((run) => run.state === "success" || run.state === "failed");
   if (finished.length === 0) return "";
   const good = finished.filter((run) => run.state === "success").length;
-  return `${Math.round((100 * good) / finished.length)} % of the last ${finished.length} runs succeeded`;
+  return `${good} of the last ${finished.length} run${finished.length === 1 ? "" : "s"} succeeded`;
 }
 
 /** Median duration of the successful runs among these, ms; null without one. */

@@ -1,9 +1,10 @@
+import type { Json } from "../../core/json.ts";
 import type { EventRow } from "../../store/rows.ts";
 import type { EventFilter } from "../../store/store.ts";
 import type { WebDeps } from "../deps.ts";
 import type { FormInput } from "../forms/input.ts";
 import { PAGE_SIZE, type PagerView, pageOf, pagerView } from "./paging.ts";
-import { type TimeView, timeView } from "./time.ts";
+import { absoluteTime, type TimeView, timeView } from "./time.ts";
 
 /** What happened, newest first. */
 export interface EventsView {
@@ -54,10 +55,17 @@ export async function eventsView(
 
 function detailText({ detail, tryNumber }: EventRow): string {
   const parts = tryNumber === null ? [] : [`try ${tryNumber}`];
-  for (const [key, value] of Object.entries(detail ?? {}))
-    parts.push(
-      key === "reason" ? String(value) : `${key}: ${typeof value === "string" ? value : JSON.stringify(value)}`,
-    );
+  for (const [key, value] of Object.entries(detail ?? {})) {
+    if (value === null || (key === "lostCount" && value === 0)) continue;
+    parts.push(key === "reason" ? String(value) : `${key}: ${valueText(key, value)}`);
+  }
   const text = parts.join(" · ");
   return text.length > DETAIL_LIMIT ? `${text.slice(0, DETAIL_LIMIT)}…` : text;
+}
+
+function valueText(key: string, value: Json): string {
+  if (typeof value === "number" && /(At|Date)$/.test(key)) return absoluteTime(value);
+  if (key === "error" && typeof value === "object" && value !== null && "message" in value)
+    return String(value.message);
+  return typeof value === "string" ? value : JSON.stringify(value);
 }

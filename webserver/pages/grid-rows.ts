@@ -126,11 +126,13 @@ function taskCell(run: RunSummary, rows: readonly TaskInstanceRow[]): GridCell |
   if (!first) return null;
   const state = worstState(rows.map((row) => row.state));
   const chosen = rows.find((row) => row.state === state) ?? first;
+  const mark = rows.length > 1 ? `×${rows.length}` : first.tryNumber > 1 ? String(first.tryNumber) : "";
+  const more = mark === "" ? "" : rows.length > 1 ? `, ${mark}` : `, try ${mark}`;
   return {
     state,
     href: taskPath(run.dagId, run.runId, first.taskId, chosen.mapIndex),
-    name: `${first.taskId}, ${run.runId}: ${stateWord(state)}`,
-    mark: rows.length > 1 ? `×${rows.length}` : first.tryNumber > 1 ? String(first.tryNumber) : "",
+    name: `${first.taskId}, ${run.runId}${more}: ${stateWord(state)}`,
+    mark,
   };
 }
 

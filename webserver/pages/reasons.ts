@@ -35,6 +35,10 @@ export async function reasonsOf(
   for (const row of shown) {
     if (reasons.has(row.tiNo) || SILENT.has(row.state)) continue;
     const { state, tryNumber, maxTries, dueAt, reason } = row;
+    if (isTerminal(state)) {
+      reasons.set(row.tiNo, reason ?? "");
+      continue;
+    }
     const wait = open && state === "none" ? waitReason(open, row.tiNo) : undefined;
     const facts = { state, now, tryNumber, maxTries, dueAt, reason, runState: run.state, isDagPaused };
     reasons.set(row.tiNo, explain({ kind: "task", ...facts, ...(wait === undefined ? {} : { wait }) }));

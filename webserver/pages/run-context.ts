@@ -59,8 +59,7 @@ export interface RunHeadView {
   readonly hasFailed: boolean;
   readonly clearFailedHref: string;
   readonly clearHref: string;
-  readonly markSuccessHref: string;
-  readonly markFailedHref: string;
+  readonly markHref: string;
   readonly cancelHref: string;
   readonly noteHref: string;
   readonly againHref: string;
@@ -107,8 +106,7 @@ export async function runHead(
     hasFailed: (counts.failed ?? 0) + (counts.upstream_failed ?? 0) > 0,
     clearFailedHref: withQuery(runPath(dagId, runId, "/clear"), { only_failed: true }),
     clearHref: runPath(dagId, runId, "/clear"),
-    markSuccessHref: withQuery(runPath(dagId, runId, "/mark"), { state: "success" }),
-    markFailedHref: withQuery(runPath(dagId, runId, "/mark"), { state: "failed" }),
+    markHref: runPath(dagId, runId, "/mark"),
     cancelHref: runPath(dagId, runId, "/cancel"),
     noteHref: runPath(dagId, runId, "/note"),
     againHref: withQuery(dagPath(dagId, "/trigger"), { from: runId }),

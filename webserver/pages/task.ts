@@ -63,8 +63,7 @@ interface TaskHead {
   readonly tabs: readonly TabView[];
   readonly refusal: string;
   readonly clearHref: string;
-  readonly markSuccessHref: string;
-  readonly markFailedHref: string;
+  readonly markHref: string;
   readonly noteHref: string;
   readonly noteHtml: string;
   readonly previousHref: string;
@@ -138,8 +137,7 @@ async function taskHead(
     })),
     refusal: refusalOf(request),
     clearHref: here("/clear"),
-    markSuccessHref: urlWith(here("/mark"), { state: "success" }),
-    markFailedHref: urlWith(here("/mark"), { state: "failed" }),
+    markHref: here("/mark"),
     noteHref: here("/note"),
     noteHtml: instance.note ? markdownHtml(instance.note) : "",
     previousHref: previous,
