@@ -81,7 +81,8 @@ function wishOf(input: FormInput, dag: DagRow): Wish {
     reprocess: choiceOf<Reprocess>(input, "reprocess", ["none", "failed", "completed"], "none"),
     maxActive: textOf(input, "max_active") || "10",
     isReverse: flagOf(input, "reverse"),
-    isNewest: isGiven ? flagOf(input, "newest") : true,
+    // A box that was not ticked is not sent; an address that people wrote did not have the box at all.
+    isNewest: flagOf(input, "newest") || textOf(input, "o") === "",
     conf: rawTextOf(input, "conf"),
   };
 }
@@ -237,7 +238,6 @@ function presetsOf(dag: DagRow, now: number): BackfillView["presets"] {
     href: withQuery(dagPath(dag.dagId, "/backfill"), {
       from: `${dateValue(now - count * DAY_MS, dag.timezone)}T00:00`,
       to,
-      newest: true,
     }),
   }));
 }
@@ -325,6 +325,7 @@ function hiddenOf(wish: Wish): readonly (readonly [string, string])[] {
     ["max_active", wish.maxActive],
     ["reverse", wish.isReverse ? "1" : ""],
     ["newest", wish.isNewest ? "1" : ""],
+    ["o", "1"],
     ["conf", wish.conf],
   ];
 }

@@ -21,6 +21,7 @@ export function importErrorsRouter(deps: WebDeps): Router {
         where: placeOf(error),
         message: error.message,
         stack: error.stack !== null && error.stack.trim() !== error.message.trim() ? error.stack : "",
+        isShort: (error.stack ?? "").split("\n").length <= SHORT_STACK,
         since: timeView(error.createdAt, now),
         inService: files
           .filter((each) => each.file === error.file)
@@ -56,6 +57,9 @@ export function importErrorsRouter(deps: WebDeps): Router {
   return router;
 }
 
+/** Lines of a stack that is shown without being asked for. */
+const SHORT_STACK = 20;
+
 interface ImportErrorsView {
   readonly folder: string;
   readonly canReparse: boolean;
@@ -65,6 +69,7 @@ interface ImportErrorsView {
     readonly where: string;
     readonly message: string;
     readonly stack: string;
+    readonly isShort: boolean;
     readonly since: TimeView;
     /** DAGs of the file whose last good version still runs. */
     readonly inService: readonly { readonly dagId: string; readonly href: string }[];

@@ -64,6 +64,12 @@ describe("the backfill pages", () => {
     expect(dates((await preview("&reverse=1")).text)[0]).to.equal("05 new run");
   });
 
+  it("uses the newest version unless the box was emptied", async () => {
+    const box = /name="newest" value="1"( checked)?/;
+    expect((await preview()).text.match(box)?.[1]).to.equal(" checked");
+    expect((await preview("&o=1")).text.match(box)?.[1]).to.equal(undefined);
+  });
+
   it("starts the backfill that was shown, and shows how far it is", async () => {
     const digest = digestOf((await preview()).text);
     const done = await site.post(`/dags/${dag}/backfill`, { ...range, digest });
