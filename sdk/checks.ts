@@ -90,12 +90,14 @@ export function className(value: object): string {
 
 const LONGEST_TEXT = 100_000;
 
+/** A text of at most 100,000 characters; may be empty. */
 export const text: Check<string> = (value) => {
   if (typeof value !== "string") throw new TypeError("must be a text");
   if (value.length > LONGEST_TEXT) throw new TypeError(`must have at most ${LONGEST_TEXT} characters`);
   return value;
 };
 
+/** A text that names something: 1 to 250 characters, not only white space. */
 export const name: Check<string> = (value) => {
   if (typeof value !== "string" || value.trim() === "" || value.length > 250) {
     throw new TypeError("must be a text of 1 to 250 characters");
@@ -103,6 +105,7 @@ export const name: Check<string> = (value) => {
   return value;
 };
 
+/** True or false. */
 export const flag: Check<boolean> = (value) => {
   if (typeof value !== "boolean") throw new TypeError("must be true or false");
   return value;

@@ -31,6 +31,7 @@ interface DecisionDeclaration {
   readonly site: Site;
 }
 
+/** Declares the deciding task of `dag.if`, or takes the one that is passed. @throws DagDefinitionError */
 export function declareIf(declaration: DecisionDeclaration): IfNode {
   const { task, choice } = declareDecision("if", declaration);
   const node = makeNode(
@@ -55,6 +56,7 @@ export function declareIf(declaration: DecisionDeclaration): IfNode {
   return Object.freeze(node) as unknown as IfNode;
 }
 
+/** Declares the deciding task of `dag.switch`, or takes the one that is passed. @throws DagDefinitionError */
 export function declareSwitch(declaration: DecisionDeclaration): SwitchNode {
   const { task, choice } = declareDecision("switch", declaration);
   const node = makeNode(

@@ -64,6 +64,7 @@ export interface TaskScope {
 const STORAGE: unique symbol = Symbol.for("sluice.scope");
 const holder = globalThis as { [STORAGE]?: AsyncLocalStorage<TaskScope> };
 holder[STORAGE] ??= new AsyncLocalStorage<TaskScope>();
+/** The scope of the task that the running code belongs to, through promises, timers and callbacks. */
 export const taskScopes: AsyncLocalStorage<TaskScope> = holder[STORAGE];
 
 /** @throws Error outside of a task. */

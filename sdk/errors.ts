@@ -13,12 +13,21 @@ export class DagDefinitionError extends SluiceError {
   constructor(message: string, site?: Site) {
     super("dag_definition", message);
     this.name = "DagDefinitionError";
+    keepMoreFrames(this);
     if (site !== undefined) {
       const frames = authorFrames(site.stack);
       if (frames.length > 0) this.stack = `${this.name}: ${message}\n${frames.join("\n")}`;
     }
     this.location = authorLocation(this.stack ?? "");
   }
+}
+
+/** Between the author's line and this one may lie more frames of the SDK than Node keeps by default. */
+function keepMoreFrames(error: Error): void {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 1000;
+  Error.captureStackTrace(error, DagDefinitionError);
+  Error.stackTraceLimit = limit;
 }
 
 /**

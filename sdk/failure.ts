@@ -1,6 +1,7 @@
 import type { TaskError, TaskOutcome } from "../core/run.ts";
 import { describe } from "./checks.ts";
 import { FailFast, RetryAfter, Skip } from "./errors.ts";
+import { withoutMachinery } from "./location.ts";
 
 const MESSAGE_BYTES = 8 * 1024;
 const STACK_BYTES = 16 * 1024;
@@ -78,7 +79,9 @@ function stackWithCauses(error: Error): string {
     const shown: Error = current;
     seen.add(shown);
     const stack = textOf(() => shown.stack) ?? textOf(() => shown.message) ?? "";
-    parts.push(`${parts.length === 0 ? "" : "Caused by: "}${truncate(withoutLongMessage(stack), STACK_BYTES)}`);
+    parts.push(
+      `${parts.length === 0 ? "" : "Caused by: "}${truncate(withoutMachinery(withoutLongMessage(stack)), STACK_BYTES)}`,
+    );
     if (shown instanceof AggregateError) parts.push(...innerErrors(shown));
     current = safely(() => shown.cause);
   }

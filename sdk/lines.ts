@@ -15,11 +15,13 @@ export class LineSplitter {
 
   /** Bytes are UTF-8; a character may be spread over two pushes. */
   push(chunk: string | Uint8Array): void {
-    let text =
-      this.#rest +
-      (typeof chunk === "string"
-        ? chunk
-        : this.#decoder.write(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)));
+    const added = typeof chunk === "string" ? chunk : this.#decoder.write(chunk);
+    // Joined without being looked at again: text may come letter by letter.
+    if (this.#rest.length + added.length <= LONGEST_LINE && !added.includes("\n")) {
+      this.#rest += added;
+      return;
+    }
+    let text = this.#rest + added;
     let start = 0;
     for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n", start)) {
       this.#emitLong(text, start, end > start && text[end - 1] === "\r" ? end - 1 : end);

@@ -14,6 +14,9 @@ export interface Site {
 }
 
 const SDK_FOLDER = dirname(fileURLToPath(import.meta.url)) + sep;
+const ROOT = dirname(dirname(fileURLToPath(import.meta.url))) + sep;
+/** Between an author's handler and the start of the process. */
+const MACHINERY = ["sdk", "core", "executor", "workflow", "cli"].map((room) => ROOT + room + sep);
 const FRAMES_KEPT = 16;
 
 /** Remembers who called `below` (a function of the SDK), cheaply enough to do it for each of 10,000 tasks. */
@@ -32,6 +35,16 @@ export function authorFrames(stack: string): readonly string[] {
     const location = parseFrame(line);
     return location !== undefined && isAuthorFile(location.file);
   });
+}
+
+/** A stack without the frames that are Sluice's own, as an author wants to read it. */
+export function withoutMachinery(stack: string): string {
+  const lines = stack.split("\n").filter((line) => {
+    const file = parseFrame(line)?.file;
+    if (file === undefined) return true;
+    return !file.startsWith("node:internal/process/") && !MACHINERY.some((room) => file.startsWith(room));
+  });
+  return lines.join("\n");
 }
 
 /** Where in the author's files a stack begins; undefined when no frame of it is the author's. */

@@ -88,6 +88,15 @@ describe("a Dag", () => {
     it(`refuses ${problem}`, () => void refused(() => new Dag("a", anything(spec)), message));
   }
 
+  it("shows the author's line also for what lies deep inside of a spec", () => {
+    class Own {}
+    const deep = (depth: number): unknown => (depth === 0 ? new Own() : [deep(depth - 1)]);
+    refused(
+      () => new Dag("a", anything({ schedule: { kind: "events", dates: [], x: deep(40) } })),
+      /contains an instance of Own/,
+    );
+  });
+
   it("keeps a frozen copy of its spec", () => {
     const tags = ["a"];
     const startDate = new Date("2026-01-01T00:00:00Z");

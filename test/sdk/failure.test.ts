@@ -16,6 +16,17 @@ describe("a failure", () => {
       .and.match(/Caused by: Error: the wind/);
   });
 
+  it("shows no frames of Sluice itself", async () => {
+    const end = failure(await run(() => Promise.reject(new Error("x"))));
+    expect(end.stack)
+      .to.match(/^Error: x\n/)
+      .and.not.match(/sdk\/(runtime|operators)|node:internal\/process/);
+    const own = failure(await run(() => 1n));
+    expect(own.stack)
+      .to.match(/^XComValueError: /)
+      .and.not.match(/\n/);
+  });
+
   it("is final for FailFast", async () => {
     const end = failure(await run(() => Promise.reject(new FailFast("no hope"))));
     expect(end).to.deep.include({ name: "FailFast", message: "no hope", retryable: false });

@@ -86,6 +86,18 @@ describe("lines", () => {
   });
 });
 
+describe("text that comes letter by letter", () => {
+  it("costs time in proportion to its length", () => {
+    let characters = 0;
+    const splitter = new LineSplitter((line) => {
+      characters += line.length;
+    });
+    for (let i = 0; i < 2_000_000; i++) splitter.push("x");
+    splitter.end();
+    expect(characters).to.equal(2_000_000);
+  });
+});
+
 describe("Dag", () => {
   it("needs new, is frozen, and is called Dag", () => {
     expect(() => (Dag as unknown as (id: string) => unknown)("x")).to.throw(
