@@ -184,7 +184,7 @@ export function sayWait(wait: WaitReason): string {
     case "poolMissing":
       return `pool ${wait.pool} does not exist`;
     case "poolTooSmall":
-      return `can never start: it needs ${wait.needs} ${wait.needs === 1 ? "slot" : "slots"} and pool ${wait.pool} has ${wait.slots}`;
+      return `can never start: it needs ${slots(wait.needs)} and pool ${wait.pool} has ${wait.slots}`;
     case "poolFull": {
       const needs = wait.needs > 1 ? `, it needs ${wait.needs}` : "";
       const isFull = wait.used >= wait.slots ? "is full" : "has too few free slots";
@@ -224,6 +224,10 @@ export function sayRunWait(wait: RunWaitReason, now: number): string {
     case "next":
       return "starts with the next dispatch";
   }
+}
+
+function slots(count: number): string {
+  return count === 1 ? "1 slot" : `${count} slots`;
 }
 
 function withReason(what: string, reason: string | null | undefined): string {
