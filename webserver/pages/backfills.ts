@@ -134,6 +134,7 @@ interface BackfillDetailView {
 }
 
 interface BackfillDateView {
+  readonly rowId: string;
   readonly at: TimeView;
   readonly state: string;
   readonly word: string;
@@ -198,6 +199,7 @@ function dateView(
 ): BackfillDateView {
   const word = run && date.state === "created" ? run.state : date.state === "pending" ? "waiting" : "left alone";
   return {
+    rowId: `date-${date.sortOrder}`,
     at: timeView(date.logicalDate, now, "absolute"),
     state: run && date.state === "created" ? run.state : date.state === "pending" ? "none" : "skipped",
     word: date.state === "created" && !run ? "created" : word,

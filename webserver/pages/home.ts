@@ -62,6 +62,7 @@ interface HomeView {
 }
 
 interface RunningRow {
+  readonly rowId: string;
   readonly dagId: string;
   readonly runId: string;
   readonly href: string;
@@ -111,6 +112,7 @@ function runningRow(run: RunSummary, now: number): RunningRow {
   const total = counts.reduce((sum, [, count]) => sum + count, 0);
   const done = counts.reduce((sum, [state, count]) => (DONE.has(state) ? sum + count : sum), 0);
   return {
+    rowId: `running-${run.runKey}`,
     dagId: run.dagId,
     runId: run.runId,
     href: runPath(run.dagId, run.runId),

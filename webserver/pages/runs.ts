@@ -73,6 +73,8 @@ interface RunListView {
 
 /** One run as a row of a list. */
 export interface RunRowView {
+  /** Id of its element. */
+  readonly rowId: string;
   readonly dagId: string;
   readonly dagHref: string;
   readonly runId: string;
@@ -94,6 +96,7 @@ export interface RunRowView {
 /** A run as lists show it. */
 export function runRow(run: RunSummary, now: number): RunRowView {
   return {
+    rowId: `run-${run.runKey}`,
     dagId: run.dagId,
     dagHref: dagPath(run.dagId),
     runId: run.runId,

@@ -99,7 +99,7 @@ describe("an operator's journeys in a browser", function () {
     it("pauses a DAG, makes a pool, changes the theme", async () => {
       const page = await open("/dags", { javaScriptEnabled: false });
       await page.getByRole("button", { name: "Pause orders", exact: true }).click();
-      expect(await page.locator("#dag-orders").innerText()).to.contain("Paused by admin");
+      expect(await page.locator("#row-orders").innerText()).to.contain("Paused by admin");
       await page.getByRole("button", { name: "Unpause orders" }).click();
       await page.goto(`${site.url}/admin/pools`);
       await page.getByRole("link", { name: "New pool" }).click();

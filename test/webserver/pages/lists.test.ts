@@ -103,7 +103,7 @@ describe("home and lists", () => {
 
   it("puts the DAG that fails first, with its streak, the task, the error's first line and the ways on", async () => {
     const { text } = await site.get("/");
-    const card = /<li class="card s-failed"[\s\S]*?<\/li>/.exec(text)?.[0] ?? "";
+    const card = /<li id="failing-[^"]*" class="card s-failed"[\s\S]*?<\/li>/.exec(text)?.[0] ?? "";
     expect(card).to.contain("sales").and.to.contain("failed 2 times in a row");
     expect(card).to.contain("TypeError: no such file").and.not.to.contain("at line 3");
     expect(card).to.match(/href="\/dags\/sales\/runs\/[^"]+\/tasks\/extract"/);
@@ -112,7 +112,7 @@ describe("home and lists", () => {
 
   it("leaves out a DAG that failed once and has succeeded since", async () => {
     const { text } = await site.get("/");
-    expect(text.match(/<li class="card s-failed"/g)).to.have.length(1);
+    expect(text.match(/<li id="failing-/g)).to.have.length(1);
   });
 
   it("lists what runs now and what comes within the hour", async () => {
@@ -156,16 +156,16 @@ describe("home and lists", () => {
 
   it("lists DAGs with schedule in words, next run and recent runs as links", async () => {
     const { text } = await site.get("/dags");
-    const row = /<tr id="dag-sales"[\s\S]*?<\/tr>/.exec(text)?.[0] ?? "";
+    const row = /<tr id="row-sales"[\s\S]*?<\/tr>/.exec(text)?.[0] ?? "";
     expect(row).to.contain("At 06:00 every day").and.to.contain("in 18 h");
     expect(row.match(/aria-label="Run: [^"]*"/g)).to.have.length(3);
-    expect(text.indexOf("dag-manual")).to.be.lessThan(text.indexOf("dag-orders"));
+    expect(text.indexOf("row-manual")).to.be.lessThan(text.indexOf("row-orders"));
   });
 
   it("narrows the list by search, tag, last state and pause, and keeps the choice in the form", async () => {
     const only = async (query: string) => {
       const { text } = await site.get(`/dags?${query}`);
-      return [...text.matchAll(/<tr id="dag-([^"]+)"/g)].map((match) => match[1]);
+      return [...text.matchAll(/<tr id="row-([^"]+)"/g)].map((match) => match[1]);
     };
     expect(await only("q=ord")).to.deep.equal(["orders"]);
     expect(await only("tag=etl")).to.deep.equal(["sales"]);
@@ -203,7 +203,8 @@ describe("home and lists", () => {
   });
 
   it("lists runs of all DAGs, narrowed by state, DAG, run id and date", async () => {
-    const rows = async (query: string) => (await site.get(`/runs?${query}`)).text.match(/<tr data-row>/g)?.length ?? 0;
+    const rows = async (query: string) =>
+      (await site.get(`/runs?${query}`)).text.match(/<tr id="run-\d+" data-row>/g)?.length ?? 0;
     expect(await rows("")).to.equal(6);
     expect(await rows("state=failed")).to.equal(3);
     expect(await rows("state=failed&state=running")).to.equal(4);
