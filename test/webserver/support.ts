@@ -21,6 +21,8 @@ export interface TestWeb extends AsyncDisposable {
   /** Value of the session cookie of the user "admin". */
   readonly cookie: string;
   readonly dagsFolder: string;
+  /** Cuts every connection, as a restart of the server or a bad network does. */
+  cut(): void;
   /** Requests a page as the user; redirects are not followed. */
   get(path: string, init?: RequestInit): Promise<{ status: number; html: string; headers: Headers }>;
   /** Posts a form with its CSRF token, which is read from the page `from`. */
@@ -80,6 +82,7 @@ export async function startWeb(changes: Partial<WebDeps> & { readonly storeClock
     cookie,
     dagsFolder: folder.file("dags"),
     get,
+    cut: () => server.closeAllConnections(),
     async post(path, form) {
       const csrf = /data-csrf="([^"]+)"/.exec((await get("/dags")).html)?.[1] ?? "";
       return get(path, { method: "POST", body: new URLSearchParams({ _csrf: csrf, ...form }) });

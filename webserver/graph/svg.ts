@@ -52,7 +52,7 @@ export function graphSvg({ graph, layout }: Drawing, options: SvgOptions): strin
     const { href, state, name, toggleHref } = options.face(node.id);
     const links = `data-next="${neighbours[at]?.next.join(" ")}" data-prev="${neighbours[at]?.previous.join(" ")}"`;
     parts.push(
-      `<a class="node node--${node.kind} ${state ? `s-${state}` : "s-plain"}" href="${escapeHtml(href)}" aria-label="${escapeHtml(name)}" data-task="${escapeHtml(node.id)}" ${links}${toggleHref ? ` data-toggle="${escapeHtml(toggleHref)}"` : ""}>`,
+      `<a class="node node--${node.kind} ${state ? `s-${state}` : "s-plain"}" href="${escapeHtml(href)}" data-task="${escapeHtml(node.id)}" ${links}${toggleHref ? ` data-toggle="${escapeHtml(toggleHref)}"` : ""}>`,
       `<title>${escapeHtml(name)}</title>`,
       `<rect x="${round(box.x)}" y="${round(box.y)}" width="${round(box.width)}" height="${round(box.height)}" rx="6"/>`,
       state
