@@ -15,6 +15,12 @@ import type { StoreGate } from "./store-gate.ts";
 /** Dates dealt with in one step: then the event loop gets its turn. */
 const BATCH = 20;
 
+/** Refusals in a row after which a date is given up. */
+const MAX_REFUSALS = 3;
+
+/** Until it is known what a backfill allows. */
+const NONE_YET: BackfillLimits = { maxActiveRuns: 0, isPaused: false };
+
 /** What backfills need to know of runs, and tell about them. */
 export interface BackfillRuns {
   /** The row of an unfinished run. */
@@ -39,6 +45,8 @@ interface ActiveBackfill {
   readonly pending: BackfillDateRow[];
   /** Runs that it made or took over and that had not ended when last seen. */
   readonly active: Set<RunKey>;
+  /** How often in a row the run of the next date was refused. */
+  refusals: number;
 }
 
 /**
@@ -48,6 +56,8 @@ interface ActiveBackfill {
 export class Backfills {
   readonly #o: BackfillsOptions;
   readonly #active = new Map<number, ActiveBackfill>();
+  /** Backfills that are not active, as far as somebody asked. */
+  readonly #ended = new Map<number, BackfillLimits | undefined>();
   #isDirty = false;
   #working: Promise<void> | undefined;
   #isStopped = true;
@@ -73,9 +83,18 @@ export class Backfills {
     while (this.#working !== undefined) await this.#working;
   }
 
-  /** What an active backfill allows. */
+  /** What a backfill allows; one that has ended still limits its runs, when these are cleared. Undefined when it is gone. */
   limits(backfillId: number): BackfillLimits | undefined {
-    return this.#active.get(backfillId)?.row;
+    const active = this.#active.get(backfillId);
+    if (active !== undefined) return active.row;
+    if (!this.#ended.has(backfillId)) {
+      this.#ended.set(backfillId, NONE_YET);
+      this.#readEnded(backfillId).catch((error: unknown) => {
+        this.#ended.delete(backfillId);
+        if (!this.#isStopped) this.#o.logger.error({ err: error, backfillId }, "a backfill could not be read");
+      });
+    }
+    return this.#ended.get(backfillId);
   }
 
   /** Rows of backfills changed. */
@@ -105,6 +124,12 @@ export class Backfills {
       .finally(() => {
         this.#working = undefined;
       });
+  }
+
+  async #readEnded(backfillId: number): Promise<void> {
+    const row = await this.#o.gate.read((store) => store.admin.backfill(backfillId));
+    this.#ended.set(backfillId, row === undefined ? undefined : { maxActiveRuns: row.maxActiveRuns, isPaused: false });
+    if (row !== undefined) this.#o.runs.reconsider(row.dagId);
   }
 
   async #work(): Promise<void> {
@@ -148,7 +173,7 @@ export class Backfills {
       if (run !== undefined && !isRunTerminal(run.state)) active.add(runKey);
     }
     const pending = dates.filter(({ state }) => state === "pending").sort((a, b) => a.sortOrder - b.sortOrder);
-    return { row, pending, active };
+    return { row, pending, active, refusals: 0 };
   }
 
   /** True when something was done and more may follow. */
@@ -167,23 +192,36 @@ export class Backfills {
       const [date] = pending;
       if (date === undefined) break;
       const runKey = await this.#settleDate(backfill, date, dag, version);
+      if (runKey === "refused") {
+        backfill.refusals++;
+        // Somebody else was here: the dates may stand otherwise now.
+        const present = await this.#read(row);
+        pending.splice(0, pending.length, ...present.pending);
+        for (const key of present.active) {
+          await this.#o.runs.adopt(key);
+          if (this.#o.runs.row(key) !== undefined) active.add(key);
+        }
+        continue;
+      }
+      backfill.refusals = 0;
       pending.shift();
-      if (runKey !== undefined) {
-        active.add(runKey);
+      if (typeof runKey === "number") {
         await this.#o.runs.adopt(runKey);
+        // Unless it has ended already.
+        if (this.#o.runs.row(runKey) !== undefined) active.add(runKey);
       }
       count++;
     }
     return count > 0;
   }
 
-  /** The run of this date, made or taken over; undefined when the date was skipped. */
+  /** The run of this date, made or taken over; undefined when the date was skipped; or the store refused. */
   async #settleDate(
-    { row }: ActiveBackfill,
+    { row, refusals }: ActiveBackfill,
     date: BackfillDateRow,
     dag: DagRow,
     version: Version,
-  ): Promise<RunKey | undefined> {
+  ): Promise<RunKey | undefined | "refused"> {
     const { gate } = this.#o;
     const { sortOrder } = date;
     const skip = async (reason: string) => {
@@ -192,7 +230,8 @@ export class Backfills {
     };
     const existing = await gate.read((store) => store.runs.findByLogicalDate(row.dagId, date.logicalDate));
     if (existing !== undefined) {
-      if (date.runKey !== existing.runKey) return skip("a run of this date appeared meanwhile");
+      if (date.runKey !== existing.runKey && existing.backfillId !== row.id)
+        return skip("a run of this date appeared meanwhile");
       const { runKey } = existing;
       if (isRunTerminal(existing.state)) await this.#clear(existing, row);
       await gate.commit([{ kind: "backfill.date", backfillId: row.id, sortOrder, state: "created", runKey }]);
@@ -227,7 +266,8 @@ export class Backfills {
       { kind: "backfill.date", backfillId: row.id, sortOrder, state: "created" },
     ]);
     if (result.ok) return result.results[0]?.runKey;
-    return skip(result.reason === "duplicate" ? "a run of this date appeared meanwhile" : result.message);
+    if (refusals + 1 >= MAX_REFUSALS) return skip(result.message);
+    return "refused";
   }
 
   /** The run of a date that is to be done again: cleared and re-used, for a logical date has one run. */

@@ -76,6 +76,7 @@ export class Scheduler {
   async start(): Promise<void> {
     const { store, executors, clock, logger, workerId } = this.#o;
     this.#unsubscribe = store.onCommit((notice) => this.#hear(notice));
+    this.#gate.onBack(() => this.#sweep.distrust());
     this.#followDags();
     this.#owner.onRunEnd((row) => {
       this.#backfills.runEnded(row);

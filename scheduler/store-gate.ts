@@ -31,6 +31,7 @@ export class StoreGate {
   #giveUp: (() => void) | undefined;
   #isStopped = false;
   #pending = 0;
+  readonly #backListeners = new Set<() => void>();
   readonly #idleWatchers = new Set<() => void>();
 
   constructor(store: Store, clock: Clock, logger: Logger) {
@@ -41,6 +42,14 @@ export class StoreGate {
 
   get health(): StoreHealth {
     return this.#health;
+  }
+
+  /**
+   * Calls back when the store answers again after an outage. A commit whose answer was lost may stand; whoever keeps rows in memory
+   * compares them then.
+   */
+  onBack(listener: () => void): void {
+    this.#backListeners.add(listener);
   }
 
   /** Writes and reads that have not settled. */
@@ -98,6 +107,7 @@ export class StoreGate {
     this.#logger.info({ awaySince: this.#health.since }, "the store is back");
     this.#health = { isAvailable: true };
     this.#backoffMs = MIN_BACKOFF_MS;
+    for (const listener of this.#backListeners) listener();
   }
 
   #isAway(error: SluiceError): void {

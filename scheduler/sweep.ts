@@ -24,6 +24,7 @@ export class Sweep {
   #seenEventId = 0;
   #timer: TimerHandle | undefined;
   #sweeping: Promise<void> | undefined;
+  #isDistrusted = false;
   #isStopped = false;
 
   constructor(options: SweepOptions) {
@@ -48,6 +49,12 @@ export class Sweep {
     this.#seenEventId = Math.max(this.#seenEventId, lastEventId);
   }
 
+  /** What is in memory may differ from the rows, whatever hints have told: compares everything now. */
+  distrust(): void {
+    this.#isDistrusted = true;
+    void this.sweep();
+  }
+
   /** Looks now. */
   sweep(): Promise<void> {
     this.#o.timers.check();
@@ -62,6 +69,10 @@ export class Sweep {
   }
 
   async #look(): Promise<void> {
+    if (this.#isDistrusted) {
+      this.#isDistrusted = false;
+      await this.#o.onMissed();
+    }
     const seen = this.#seenEventId;
     const lastEventId = await this.#o.gate.read((store) => store.events.lastId());
     // A hint may have told of it while the question was under way.

@@ -8,6 +8,7 @@ import { cancelRun, markRun, markTask } from "../../store/commands/mark.ts";
 import { setPaused } from "../../store/commands/pause.ts";
 import { verify } from "../../store/verify.ts";
 import { cron, dagOf, type TaskShape } from "./definitions.ts";
+import { Faults } from "./faults.ts";
 import { type Harness, harnesses } from "./harness.ts";
 import { failure, success } from "./scriptedExecutor.ts";
 
@@ -90,7 +91,8 @@ describe("a scheduler in a bad world", () => {
     it(`keeps its promises through commands, crashes and outages (seed ${seed})`, async function () {
       this.timeout(60_000);
       const random = randomOf(seed);
-      const h = await boot({ slots: 4, now: "2026-01-01T12:00:00Z" });
+      const faults = new Faults();
+      const h = await boot({ slots: 4, now: "2026-01-01T12:00:00Z", wrap: faults.wrap });
       const tight = { name: "tight", slots: 2, description: null, includeDeferred: false };
       await h.commit({ kind: "pool.put", mode: "create", pool: tight });
       const dagIds = ["d0", "d1", "d2", "d3"];
@@ -99,6 +101,10 @@ describe("a scheduler in a bad world", () => {
         const more = { timetable, maxActiveRuns: 1 + random(3), maxActiveTasks: 1 + random(4) };
         await h.put(dagOf(dagId, randomTasks(random), { ...more, failFast: random(6) === 0 }));
       }
+      faults.ask = () => {
+        const choice = random(100);
+        return choice < 3 ? "away" : choice < 5 ? "lie" : choice < 6 ? "stale" : "pass";
+      };
       for (let step = 0; step < 150; step++) {
         const choice = random(20);
         if (choice < 10) {
@@ -116,7 +122,9 @@ describe("a scheduler in a bad world", () => {
         else {
           await h.crash();
           await h.openOnly();
-          await h.startWithoutWaiting();
+          const starting = h.startWithoutWaiting();
+          await h.clock.advanceAsync(60_000);
+          await starting;
         }
         h.executor.script = () => "hold";
         await turns(random(6));
@@ -124,11 +132,13 @@ describe("a scheduler in a bad world", () => {
         expect(h.executor.doubled).to.deep.equal([]);
       }
       expect(await verify(h.store)).to.deep.equal([]);
+      faults.ask = () => "pass";
       // Left in peace, every run ends.
       for (const dagId of dagIds) await setPaused(h.command, dagId, false);
       for (const dagId of dagIds) await h.commit({ kind: "dag.deactivate", dagId });
       h.executor.script = () => success;
       h.executor.finishAll();
+      await h.clock.advanceAsync(30_000);
       await h.pass(600_000);
       const waiting = await h.store.runs.unfinished();
       // Only what looks back at a failed run may wait for somebody to repair that.

@@ -1,31 +1,11 @@
 import { expect } from "chai";
 import { describe, it } from "mocha";
-import { SluiceError } from "../../core/errors.ts";
-import type { Change, CommitResult } from "../../store/changes.ts";
-import type { Store } from "../../store/store.ts";
+import type { Change } from "../../store/changes.ts";
 import { cron, dagOf } from "./definitions.ts";
-import { harnesses, wrapStore } from "./harness.ts";
+import { Faults } from "./faults.ts";
+import { harnesses } from "./harness.ts";
 import { success } from "./scriptedExecutor.ts";
 import { verifyHarness } from "./verify.ts";
-
-/** What becomes of the next commits; `ask` is called for each. */
-class Faults {
-  ask: (changes: readonly Change[]) => "pass" | "away" | "stale" | "lie" | Error = () => "pass";
-
-  readonly wrap = (store: Store): Store =>
-    wrapStore(store, {
-      commit: async (changes, actor): Promise<CommitResult> => {
-        const answer = this.ask(changes);
-        if (answer instanceof Error) throw answer;
-        if (answer === "stale") return { ok: false, index: 0, reason: "stale", message: "as the test wants" };
-        if (answer === "away") throw new SluiceError("store_unavailable", "the disk is full");
-        const result = await store.commit(changes, actor);
-        // The commit stands, but its answer was lost on the way.
-        if (answer === "lie") throw new SluiceError("store_unavailable", "connection lost");
-        return result;
-      },
-    });
-}
 
 function hasKind(changes: readonly Change[], kind: Change["kind"]): boolean {
   return changes.some((change) => change.kind === kind);
