@@ -55,6 +55,8 @@ export async function openEngine(dagFile: string, slots: number): Promise<Engine
       const context = { store, clock: systemClock, actor: "bench", triggeredBy: "test" as const };
       const { runKey } = await triggerRun(context, { dagId });
       const row = await ended(store, runKey);
+      if (row.state !== "success")
+        throw new Error(`${dagId} ended as ${row.state}: ${await firstError(store, runKey)}`);
       return { row, wallMs: performance.now() - began };
     },
     async stop() {
@@ -82,6 +84,15 @@ const warnings: Logger = {
   warn: (fields, message) => console.error(message, fields),
   error: (fields, message) => console.error(message, fields),
 };
+
+async function firstError(store: Store, runKey: number): Promise<string> {
+  for (const { tiNo, state } of await store.tasks.ofRun(runKey)) {
+    if (state !== "failed") continue;
+    const error = (await store.tasks.attempts(runKey, tiNo)).at(-1)?.error;
+    return error?.stack ?? error?.message ?? "no error is stored";
+  }
+  return "no task failed";
+}
 
 async function ended(store: Store, runKey: number): Promise<DagRunRow> {
   const { promise, resolve, reject } = Promise.withResolvers<DagRunRow>();

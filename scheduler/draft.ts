@@ -150,7 +150,7 @@ export class Draft {
   }
 }
 
-/** The end of an attempt and what becomes of its instance stay together; an instance is ready before it is queued. */
+/** The end of an attempt and what becomes of its instance stay together; what happens to an instance keeps its order. */
 function splitMoves(
   run: OwnedRun,
   transitions: readonly TaskTransition[],
@@ -158,20 +158,24 @@ function splitMoves(
   later: ListBuilder[],
   last: ListBuilder,
 ): void {
-  first.move(
-    run,
-    transitions.filter(({ from, to }) => from !== "none" && to !== "queued"),
-  );
-  const fromNone = transitions.filter(({ from }) => from === "none");
-  for (let index = 0; index < fromNone.length; index += MAX_TRANSITIONS) {
+  const fresh: TaskTransition[] = [];
+  const freshTiNos = new Set<number>();
+  const before: TaskTransition[] = [];
+  const after: TaskTransition[] = [];
+  for (const transition of transitions) {
+    if (transition.from === "none") {
+      fresh.push(transition);
+      freshTiNos.add(transition.tiNo);
+    } else if (transition.to === "queued" || freshTiNos.has(transition.tiNo)) after.push(transition);
+    else before.push(transition);
+  }
+  first.move(run, before);
+  for (let index = 0; index < fresh.length; index += MAX_TRANSITIONS) {
     const portion = new ListBuilder();
-    portion.move(run, fromNone.slice(index, index + MAX_TRANSITIONS));
+    portion.move(run, fresh.slice(index, index + MAX_TRANSITIONS));
     later.push(portion);
   }
-  last.move(
-    run,
-    transitions.filter(({ to }) => to === "queued"),
-  );
+  last.move(run, after);
 }
 
 class ListBuilder implements DraftList {
