@@ -87,7 +87,7 @@ async function command(h: Harness, random: (below: number) => number, dagIds: re
 describe("a scheduler in a bad world", () => {
   const boot = harnesses();
 
-  for (const seed of [1, 2, 3, 4, 28, 42]) {
+  for (const seed of [1, 2, 28, 42]) {
     it(`keeps its promises through commands, crashes and outages (seed ${seed})`, async function () {
       this.timeout(60_000);
       const random = randomOf(seed);
