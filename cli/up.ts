@@ -122,6 +122,7 @@ async function startEngine(config: Config, base: Foundation, logs: Logs): Promis
   });
   const executor = new LocalExecutor({
     home: config.home,
+    dagsFolder: config.dags,
     store,
     logs,
     calls,

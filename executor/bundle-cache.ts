@@ -13,7 +13,7 @@ export class BundleUnavailableError extends SluiceError {
 }
 
 /**
- * Bundles as files, `<folder>/<hash>.mjs` with its source map beside it: what runners import. Written from the store when first
+ * Bundles as files, `<folder>/<hash>.mjs` with its source map and the path of its DAG file beside it: what runners evaluate. Written from the store when first
  * needed, under a temporary name and then renamed, so that a file that exists is whole. The hash is the content's, so files never change.
  */
 export class BundleCache {
@@ -53,6 +53,7 @@ export class BundleCache {
     try {
       await mkdir(this.folder, { recursive: true, mode: 0o700 });
       await this.#place(`${hash}.mjs.map`, bundle.sourceMap);
+      await this.#place(`${hash}.mjs.file`, bundle.file);
       await this.#place(`${hash}.mjs`, `${withoutMapComment(bundle.code)}\n//# sourceMappingURL=${hash}.mjs.map\n`);
     } catch (error) {
       throw new BundleUnavailableError(

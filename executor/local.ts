@@ -290,7 +290,8 @@ export class LocalExecutor implements Executor {
     const { home, env = process.env } = this.#options;
     const { logBytes, logLines, xcomMaxBytes, retireRssMb } = this.#limits;
     const bundles = this.#bundles.folder;
-    const options = { isolation, bundles, bootId: this.#bootId, logBytes, logLines, xcomMaxBytes, retireRssMb };
+    const dags = this.#options.dagsFolder;
+    const options = { isolation, bundles, dags, bootId: this.#bootId, logBytes, logLines, xcomMaxBytes, retireRssMb };
     return new RunnerProcess(
       { options, home, memoryLimitMb, env },
       {

@@ -33,6 +33,8 @@ export interface RunnerOptions {
   readonly isolation: "process" | "shared";
   /** Absolute folder of `<hash>.mjs`. */
   readonly bundles: string;
+  /** Absolute DAG folder: what `import.meta` of a DAG file refers to. Absent = the folder of bundles. */
+  readonly dags?: string;
   /** Marks environments of commands: `SLUICE_ATTEMPT=<bootId>.<id>`. */
   readonly bootId: string;
   /** Log kept per attempt; what is beyond is dropped in the runner. */

@@ -14,6 +14,8 @@ export interface ExecutorStore {
 export interface LocalExecutorOptions {
   /** State folder, absolute. Bundles lie in `bundles/` below it. */
   readonly home: string;
+  /** The DAG folder, absolute, so that a DAG file finds what lies beside it (`import.meta.dirname`) when its tasks run. */
+  readonly dagsFolder?: string;
   readonly store: ExecutorStore;
   readonly logs: LogStore;
   readonly calls: ClientCalls;

@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { registerHooks } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Dag } from "../../sdk/dag.ts";
@@ -9,11 +11,27 @@ import { collectDags } from "../../sdk/registry.ts";
  */
 export class Bundles {
   readonly #folder: string;
+  readonly #dags: string | undefined;
+  /** Code to be served by address, from when it is asked for until it has been imported. */
+  readonly #sources = new Map<string, string>();
   readonly #loaded = new Map<string, ReadonlyMap<string, Dag<unknown>>>();
   readonly #loading = new Map<string, Promise<ReadonlyMap<string, Dag<unknown>>>>();
 
-  constructor(folder: string) {
+  /** `dags`: the DAG folder, so that `import.meta` of a bundle refers to its DAG file and not to the folder of bundles. */
+  constructor(folder: string, dags?: string) {
     this.#folder = folder;
+    this.#dags = dags;
+    registerHooks({
+      // The DAG file may be gone, or hold another version meanwhile: it is not looked for.
+      resolve: (specifier, context, nextResolve) =>
+        this.#sources.has(specifier)
+          ? { url: specifier, format: "module", shortCircuit: true }
+          : nextResolve(specifier, context),
+      load: (url, context, nextLoad) => {
+        const source = this.#sources.get(url);
+        return source === undefined ? nextLoad(url, context) : { format: "module", source, shortCircuit: true };
+      },
+    });
   }
 
   /** Whether no further bundle should be evaluated here. */
@@ -44,10 +62,26 @@ export class Bundles {
   }
 
   async #evaluate(hash: string): Promise<ReadonlyMap<string, Dag<unknown>>> {
-    const url = pathToFileURL(join(this.#folder, `${hash}.mjs`)).href;
-    const dags = await collectDags(() => import(url));
+    const { url, source } = this.#read(hash);
+    this.#sources.set(url, source);
+    const dags = await collectDags(() => import(url)).finally(() => this.#sources.delete(url));
     const byId = new Map(dags.map((dag) => [dag.dagId, dag]));
     this.#loaded.set(hash, byId);
     return byId;
+  }
+
+  /** The code under the address of its DAG file; stack traces show the author's files, also when these are gone meanwhile. */
+  #read(hash: string): { readonly url: string; readonly source: string } {
+    const read = (name: string) => readFileSync(join(this.#folder, name), "utf8");
+    const root = this.#dags ?? this.#folder;
+    const map = JSON.parse(read(`${hash}.mjs.map`)) as { readonly sources: readonly string[] };
+    const sources = map.sources.map((path) => pathToFileURL(join(root, path)).href);
+    const inline = Buffer.from(
+      JSON.stringify({ ...map, sources, sourceRoot: undefined, sourcesContent: undefined }),
+    ).toString("base64");
+    const code = read(`${hash}.mjs`).replace(/\n\/\/# sourceMappingURL=[^\n]*\s*$/, "");
+    // The hash keeps two versions of one file apart.
+    const url = `${pathToFileURL(join(root, read(`${hash}.mjs.file`))).href}?bundle=${hash}`;
+    return { url, source: `${code}\n//# sourceMappingURL=data:application/json;base64,${inline}\n` };
   }
 }

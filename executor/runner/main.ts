@@ -18,7 +18,7 @@ import { Surroundings } from "./surroundings.ts";
 
 const options = JSON.parse(process.argv[2] ?? "{}") as RunnerOptions;
 const attempts = new Map<number, RunnerAttempt>();
-const bundles = new Bundles(options.bundles);
+const bundles = new Bundles(options.bundles, options.dags);
 const isShared = options.isolation === "shared";
 /** With isolation `process`, the attempt that is running: what cannot be traced by context is its doing. */
 let sole: RunnerAttempt | undefined;

@@ -51,6 +51,7 @@ export interface LocalSettings extends HarnessSettings {
   readonly env?: NodeJS.ProcessEnv;
   readonly logs?: FolderLogOptions;
   readonly sourceMap?: string;
+  readonly dagsFolder?: string;
   readonly mask?: LocalExecutorOptions["mask"];
 }
 
@@ -66,7 +67,7 @@ export async function openLocal(code: string, settings: LocalSettings = {}): Pro
   const store = fakeStore(code, settings.sourceMap);
   const calls: { method: string; args: JsonObject }[] = [];
   const logs = new FolderLogStore(folder.file("logs"), settings.logs);
-  const { slots = 4, sharedSlots, graceMs = 5_000, env, mask } = settings;
+  const { slots = 4, sharedSlots, graceMs = 5_000, env, mask, dagsFolder } = settings;
   const executor = new LocalExecutor({
     home: folder.path,
     store,
@@ -84,6 +85,7 @@ export async function openLocal(code: string, settings: LocalSettings = {}): Pro
     sharedSlots,
     env,
     mask,
+    dagsFolder,
     limits: { graceMs, termMs: 200, ...settings.limits },
   });
 

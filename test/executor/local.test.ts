@@ -95,6 +95,13 @@ describe("LocalExecutor", () => {
     });
   });
 
+  it("lets a DAG file find what lies beside it", async () => {
+    const code = dagModule(`place("where", async () => [import.meta.dirname, import.meta.filename]);`);
+    await using harness = await openLocal(code, { dagsFolder: "/srv/dags" });
+    const { returnValueJson } = await harness.run({ taskId: "where" }).outcome;
+    expect(JSON.parse(returnValueJson ?? "null")).to.deep.equal(["/srv/dags", "/srv/dags/d.ts"]);
+  });
+
   describe("processes that die", () => {
     it("tells running out of memory from other deaths", async () => {
       const code = dagModule(
