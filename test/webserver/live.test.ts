@@ -211,6 +211,12 @@ describe("live pages in a browser", function () {
     await page.keyboard.press("g");
     await page.keyboard.press("d");
     await page.waitForURL(`${web.url}/dags`);
+    await page.goto(`${web.url}/dags/etl/grid`);
+    await page.locator('tr[data-task="check"] a.cell').last().focus();
+    for (const key of ["ArrowDown", "ArrowDown", "ArrowLeft"]) await page.keyboard.press(key);
+    const label = await page.evaluate(() => document.activeElement?.getAttribute("aria-label"));
+    expect(label).to.match(/^load\.orders, scheduled__2026-11-30/);
+    expect(await page.locator('a.cell[tabindex="0"]').count()).to.equal(1);
     await page.goto(`${web.url}/dags/etl/graph`);
     await page.locator('a.node[data-task="extract"]').focus();
     await page.keyboard.press("ArrowRight");

@@ -10,6 +10,7 @@ const HELP: readonly (readonly [keys: string, meaning: string])[] = [
   ["g r", "Go to Runs"],
   ["j k", "Next and previous row"],
   ["o", "Open the row (or Enter)"],
+  ["← → ↑ ↓", "Move in the grid and along the edges of the graph"],
   ["t", "Trigger the DAG"],
   ["p", "Pause or unpause the DAG"],
   ["r", "Retry: clear what failed"],

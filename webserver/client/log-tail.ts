@@ -55,8 +55,7 @@ class LogTail {
       addEventListener("pagehide", () => this.#disconnect(), { signal });
       addEventListener("pageshow", () => this.#connect(), { signal });
       this.#connect();
-    } else if (location.hash === "")
-      document.querySelector(".log .is-first-error")?.scrollIntoView({ block: "center" });
+    } else if (location.hash === "") this.#show(this.log.querySelector<HTMLElement>(".is-first-error"));
   }
 
   /** The log has gone from the page. */
@@ -140,6 +139,11 @@ class LogTail {
     this.#showJump();
   }
 
+  /** Scrolls the log alone, not the page around it. */
+  #show(line: HTMLElement | null | undefined): void {
+    if (line) this.log.scrollTop = line.offsetTop - this.log.clientHeight / 2;
+  }
+
   #toEnd(): void {
     this.log.scrollTop = this.log.scrollHeight;
   }
@@ -185,6 +189,6 @@ class LogTail {
     errors[at]?.classList.remove("is-current");
     const next = errors[(at + 1) % Math.max(1, errors.length)];
     next?.classList.add("is-current");
-    next?.scrollIntoView({ block: "center" });
+    this.#show(next);
   }
 }

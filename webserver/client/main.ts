@@ -1,6 +1,7 @@
 import htmx from "htmx.org";
 import { changeCells } from "./cells.ts";
 import { startGraph } from "./graph-view.ts";
+import { startGridKeys } from "./grid-keys.ts";
 import { listenToKeys } from "./keys.ts";
 import { connectLive } from "./live.ts";
 import { startLog } from "./log-tail.ts";
@@ -11,6 +12,7 @@ import { startTicking, tickTimes } from "./times.ts";
 const refresher = new Refresher(() => {
   tickTimes();
   startLog();
+  startGridKeys();
   htmx.process(document.body);
 });
 
@@ -24,4 +26,5 @@ connectLive({
 startTicking();
 listenToKeys();
 startGraph();
+startGridKeys();
 startLog();
