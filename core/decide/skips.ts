@@ -12,9 +12,10 @@ export function applySkips(run: RunMemory, decider: number, decision: SkipDecisi
   const skipped = "followed" in decision ? notFollowed(run, index, decision.followed) : named(run, index, decision);
   const marked: number[] = [];
   for (const task of skipped) {
-    if (run.skippedBy[task] !== -1) continue;
-    run.skippedBy[task] = decider;
-    marked.push(task);
+    const other = run.skippedBy[task] as number;
+    // Of several deciders the first by number is named, whichever came first, so that a reopened run says the same.
+    if (other < 0 || decider < other) run.skippedBy[task] = decider;
+    if (other < 0) marked.push(task);
   }
   return marked;
 }
