@@ -137,6 +137,17 @@ describe("the pages of a DAG, its runs and tasks", function () {
       expect(rest).to.contain("rows 51–65 of 65");
     });
 
+    it("keeps the rows of tasks that only earlier versions had", async () => {
+      const first = await putDag(web.store, { dagId: "shrinking", tasks: [task("stays"), task("goes")] });
+      await playRun(web.store, clock, first, { dagId: "shrinking", runId: "old" });
+      clock.advance(1_000);
+      const second = await putDag(web.store, { dagId: "shrinking", tasks: [task("stays")] });
+      await playRun(web.store, clock, second, { dagId: "shrinking", runId: "new" });
+      const html = await main("/dags/shrinking/grid");
+      expect(cells(html, "stays").map((cell) => cell[2])).to.deep.equal(["stays, old: success", "stays, new: success"]);
+      expect(cells(html, "goes").map((cell) => cell[2])).to.deep.equal(["goes, old: success"]);
+    });
+
     it("offers to trigger a DAG that has no runs", async () => {
       expect(await main("/dags/brand_new/grid"))
         .to.contain("No runs yet")

@@ -1,11 +1,22 @@
 import { Router } from "express";
+import type { DagDefinition } from "../../core/definition.ts";
 import { RUN_STATES, RUN_TYPES, type RunState, type RunType } from "../../core/states.ts";
+import type { DagVersionRow, RunSummary } from "../../store/rows.ts";
 import { requires } from "../auth/authenticate.ts";
 import type { WebDeps } from "../deps.ts";
 import { type FieldOption, options } from "../forms/field.ts";
 import { choiceOf, textOf, wholeNumberOf } from "../forms/input.ts";
 import { type DagHead, dagContext, dagFrame } from "./dag-context.ts";
-import { type DayHead, dayHeads, type GridRow, gridRows, type RunHead, runHeads } from "./grid-rows.ts";
+import {
+  type DayHead,
+  dayHeads,
+  type GridRow,
+  gridRows,
+  plannedRows,
+  type RunHead,
+  runHeads,
+  tasksOfRows,
+} from "./grid-rows.ts";
 import { sendPage } from "./page.ts";
 import { countText, pageOf, urlWith } from "./paging.ts";
 import { openGroups } from "./task-tree.ts";
@@ -33,21 +44,24 @@ export function dagGridRouter(deps: WebDeps): Router {
       offset: (page - 1) * RUNS,
     });
     const runs = [...found.rows].reverse();
-    const instances = await deps.store.tasks.grid(runs.map((run) => run.runKey));
-    const open = openGroups(version.definition, textOf(query, "open"));
-    const rows = gridRows({ definition: version.definition, open, url, runs, instances });
+    const { definition } = version;
+    const open = openGroups(definition, textOf(query, "open"));
+    const rows = plannedRows(definition, open, await otherDefinitions(deps, version, runs));
     const from = Math.min(wholeNumberOf(query, "from", 0, 1_000_000) ?? 0, Math.max(0, rows.length - 1));
+    const shown = rows.slice(from, from + ROWS);
+    const runKeys = runs.map((run) => run.runKey);
+    const instances = await deps.store.tasks.grid(runKeys, tasksOfRows(shown));
     const now = deps.clock.now();
     const model: GridView = {
       head: context.head,
       here: url,
       heads: runHeads(dag.dagId, runs, now),
       days: dayHeads(runs, dag.timezone),
-      rows: rows.slice(from, from + ROWS),
+      rows: gridRows({ definition, open, url, rows: shown, runs, instances }),
       stateOptions: options([["", "Any state"], ...RUN_STATES.map((each) => [each, each] as const)], state),
       typeOptions: options([["", "Any kind of run"], ...RUN_TYPES.map((each) => [each, each] as const)], type),
       openValue: textOf(query, "open"),
-      hasGroups: version.definition.groups.length > 0,
+      hasGroups: definition.groups.length > 0,
       openAllHref: urlWith(url, { open: "all" }),
       closeAllHref: urlWith(url, { open: "none" }),
       isFiltered: state !== "" || type !== "",
@@ -85,6 +99,17 @@ interface GridView {
   readonly rowsText: string;
   readonly upHref: string;
   readonly downHref: string;
+}
+
+/** The definitions of the other versions that these runs run on: tasks that are gone since still have cells. */
+async function otherDefinitions(
+  deps: WebDeps,
+  version: DagVersionRow,
+  runs: readonly RunSummary[],
+): Promise<readonly DagDefinition[]> {
+  const others = [...new Set(runs.map((run) => run.versionId))].filter((versionId) => versionId !== version.id);
+  const found = await Promise.all(others.map((versionId) => deps.store.dags.version(versionId)));
+  return found.flatMap((each) => (each ? [each.definition] : []));
 }
 
 function runsText(page: number, shown: number, total: number): string {

@@ -32,7 +32,10 @@ export function dagTasksRouter(deps: WebDeps): Router {
       .filter((task) => task.taskId.toLowerCase().includes(search.toLowerCase()));
     const shown = tasks.slice((page - 1) * PAGE_SIZE, page * PAGE_SIZE);
     const runs = [...(await deps.store.runs.list({ dagId: dag.dagId, limit: RUNS })).rows].reverse();
-    const grid = await deps.store.tasks.grid(runs.map((run) => run.runKey));
+    const grid = await deps.store.tasks.grid(
+      runs.map((run) => run.runKey),
+      shown.map((task) => task.taskId),
+    );
     const instances = runs.flatMap(({ runKey, runId, dagId, logicalDate, runAfter }) =>
       (grid.get(runKey) ?? []).map((row) => ({ ...row, runId, dagId, logicalDate, runAfter })),
     );

@@ -3,7 +3,7 @@ import type { TaskState } from "../../core/states.ts";
 import type { RunKey, RunSummary, TaskInstanceRow } from "../../store/rows.ts";
 import { runPath, taskPath } from "./paths.ts";
 import { stateWord, worstState } from "./state-counts.ts";
-import { type TaskTreeRow, taskTree, toggleHref } from "./task-tree.ts";
+import { type TaskTreeRow, type TreeRow, taskTree, toggleHref } from "./task-tree.ts";
 import { absoluteTime, durationText } from "./time.ts";
 
 /** One row of the grid. */
@@ -53,21 +53,49 @@ export interface DayHead {
 const BAR = 48;
 const MOST_DEPTH = 6;
 
+/** A row before it is filled; a former task stands only in earlier versions. */
+export type PlannedRow = TreeRow | { readonly kind: "former"; readonly taskId: string };
+
+/** Rows in the order of the present definition, then tasks that only the other versions of the shown runs had. */
+export function plannedRows(
+  definition: DagDefinition,
+  open: ReadonlySet<string>,
+  others: readonly DagDefinition[],
+): readonly PlannedRow[] {
+  const present = new Set(definition.tasks.map((task) => task.taskId));
+  const former = new Set(others.flatMap(({ tasks }) => tasks.map((task) => task.taskId)));
+  return [
+    ...taskTree(definition, open),
+    ...[...former].filter((taskId) => !present.has(taskId)).map((taskId) => ({ kind: "former" as const, taskId })),
+  ];
+}
+
+/** The tasks whose instances these rows show. */
+export function tasksOfRows(rows: readonly PlannedRow[]): readonly string[] {
+  return [
+    ...new Set(
+      rows.flatMap((row) => (row.kind === "task" ? row.task.taskId : row.kind === "group" ? row.taskIds : row.taskId)),
+    ),
+  ];
+}
+
 interface GridInput {
   readonly definition: DagDefinition;
   readonly open: ReadonlySet<string>;
   readonly url: string;
+  readonly rows: readonly PlannedRow[];
   /** Oldest first. */
   readonly runs: readonly RunSummary[];
   readonly instances: ReadonlyMap<RunKey, readonly TaskInstanceRow[]>;
 }
 
-/** Rows in the order of the present definition, then tasks that only earlier versions had. */
-export function gridRows({ definition, open, url, runs, instances }: GridInput): readonly GridRow[] {
+/** Fills rows with the states of the runs. */
+export function gridRows({ definition, open, url, rows, runs, instances }: GridInput): readonly GridRow[] {
   const byTask = runs.map((run) => Map.groupBy(instances.get(run.runKey) ?? [], (row) => row.taskId));
   const cellsOf = (taskId: string) => runs.map((run, at) => taskCell(run, byTask[at]?.get(taskId) ?? []));
-  const rows: GridRow[] = taskTree(definition, open).map((row) => {
+  return rows.map((row) => {
     if (row.kind === "task") return taskRow(row, cellsOf(row.task.taskId));
+    if (row.kind === "former") return formerRow(row.taskId, cellsOf(row.taskId));
     const { groupId, label, tooltip } = row.group;
     return {
       kind: "group",
@@ -86,7 +114,6 @@ export function gridRows({ definition, open, url, runs, instances }: GridInput):
       ),
     };
   });
-  return [...rows, ...formerRows(definition, byTask, cellsOf)];
 }
 
 function taskRow({ task, label, depth }: TaskTreeRow, cells: GridRow["cells"]): GridRow {
@@ -102,14 +129,8 @@ function taskRow({ task, label, depth }: TaskTreeRow, cells: GridRow["cells"]): 
   };
 }
 
-function formerRows(
-  definition: DagDefinition,
-  byTask: readonly ReadonlyMap<string, readonly TaskInstanceRow[]>[],
-  cellsOf: (taskId: string) => GridRow["cells"],
-): GridRow[] {
-  const present = new Set(definition.tasks.map((task) => task.taskId));
-  const former = new Set(byTask.flatMap((tasks) => [...tasks.keys()]).filter((taskId) => !present.has(taskId)));
-  return [...former].map((taskId) => ({
+function formerRow(taskId: string, cells: GridRow["cells"]): GridRow {
+  return {
     kind: "task",
     id: taskId,
     label: taskId,
@@ -117,8 +138,8 @@ function formerRows(
     depth: 0,
     toggleHref: "",
     isOpen: false,
-    cells: cellsOf(taskId),
-  }));
+    cells,
+  };
 }
 
 function taskCell(run: RunSummary, rows: readonly TaskInstanceRow[]): GridCell | null {
