@@ -1,8 +1,8 @@
 import type { Isolation } from "./definition.ts";
-import { ReadyQueue } from "./limits/readyQueue.ts";
+import { ReadyQueue } from "./limits/ready-queue.ts";
 import type { WaitReason } from "./reason.ts";
 
-export { ReadyQueue } from "./limits/readyQueue.ts";
+export { ReadyQueue } from "./limits/ready-queue.ts";
 export { Usage } from "./limits/usage.ts";
 
 /** A `scheduled` task instance that waits for a place. */

@@ -1,14 +1,14 @@
 import { ContinuousTimetable } from "./timetables/continuous.ts";
 import { cronTimetable } from "./timetables/cron.ts";
-import { CRON_PRESETS, parseCronFields } from "./timetables/cronFields.ts";
+import { CRON_PRESETS, parseCronFields } from "./timetables/cron-fields.ts";
 import { deltaTimetable } from "./timetables/delta.ts";
 import { eventsTimetable } from "./timetables/events.ts";
-import { InvalidScheduleError } from "./timetables/invalidSchedule.ts";
+import { InvalidScheduleError } from "./timetables/invalid-schedule.ts";
 import { NoTimetable } from "./timetables/none.ts";
 import { OnceTimetable } from "./timetables/once.ts";
 import { zoneClock } from "./timetables/zone.ts";
 
-export { InvalidScheduleError } from "./timetables/invalidSchedule.ts";
+export { InvalidScheduleError } from "./timetables/invalid-schedule.ts";
 export { isTimeZone } from "./timetables/zone.ts";
 
 /** A schedule as it is stored in a DAG definition: JSON only. */

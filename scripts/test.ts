@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import { describeProcesses, killAll, killGroup, leftBehind } from "../test/support/processes.ts";
 import { missingIsFailure, missingMessage, provision, requirementsOf } from "./provision.ts";
 import { closingLine, type FileResult } from "./reporter.ts";
-import { exclusiveReason, selectTests } from "./testFiles.ts";
+import { exclusiveReason, selectTests } from "./test-files.ts";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const timesFile = join(root, "node_modules", ".cache", "sluice-test-times.json");

@@ -9,7 +9,7 @@ import { Connection } from "./sqlite/connection.ts";
 import { storeUnavailable } from "./sqlite/errors.ts";
 import { takeExclusive } from "./sqlite/exclusive.ts";
 import { ensureSchema } from "./sqlite/schema.ts";
-import { SqliteStore } from "./sqlite/sqliteStore.ts";
+import { SqliteStore } from "./sqlite/sqlite-store.ts";
 import type { Store, StoreOptions } from "./store.ts";
 
 /**

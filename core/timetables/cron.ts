@@ -1,8 +1,8 @@
 import type { Timetable } from "../timetable.ts";
-import { parseCronFields } from "./cronFields.ts";
-import { CronTicks } from "./cronTicks.ts";
-import { describeCron } from "./describeCron.ts";
-import { InvalidScheduleError } from "./invalidSchedule.ts";
+import { parseCronFields } from "./cron-fields.ts";
+import { CronTicks } from "./cron-ticks.ts";
+import { describeCron } from "./describe-cron.ts";
+import { InvalidScheduleError } from "./invalid-schedule.ts";
 import { IntervalTimetable, TriggerTimetable } from "./periodic.ts";
 import { union } from "./ticks.ts";
 import { zoneClock } from "./zone.ts";

@@ -1,5 +1,5 @@
 import type { Timetable } from "../timetable.ts";
-import { InvalidScheduleError } from "./invalidSchedule.ts";
+import { InvalidScheduleError } from "./invalid-schedule.ts";
 import { IntervalTimetable, TriggerTimetable } from "./periodic.ts";
 import type { Ticks } from "./ticks.ts";
 

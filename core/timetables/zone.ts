@@ -1,4 +1,4 @@
-import { InvalidScheduleError } from "./invalidSchedule.ts";
+import { InvalidScheduleError } from "./invalid-schedule.ts";
 
 /** A stretch of time in which a zone keeps one offset, as far as it is of use around the instant that was asked for. */
 export interface OffsetSpan {

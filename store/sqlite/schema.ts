@@ -53,7 +53,7 @@ function appliedNames(connection: Connection): readonly string[] {
 }
 
 async function applyMissing(connection: Connection, applied: ReadonlySet<string>): Promise<void> {
-  const { knexOver } = await import("../knex/nodeSqlite.ts");
+  const { knexOver } = await import("../knex/node-sqlite.ts");
   const knex = knexOver(connection.database);
   try {
     for (const migration of migrations) {

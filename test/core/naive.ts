@@ -1,7 +1,7 @@
 import type { DagDefinition, TaskDefinition } from "../../core/definition.ts";
 import type { SkipDecision, TaskOutcome } from "../../core/run.ts";
 import type { RunState, TaskState } from "../../core/states.ts";
-import { oracle } from "./tableOracle.ts";
+import { oracle } from "./table-oracle.ts";
 
 /** A task instance of the naive model. */
 export interface NaiveTask {

@@ -4,7 +4,7 @@ import { cancelBackfill, createBackfill, setBackfillPaused } from "../../store/c
 import { setPaused } from "../../store/commands/pause.ts";
 import { cron, dagOf } from "./definitions.ts";
 import { type Harness, harnesses } from "./harness.ts";
-import { failure, success } from "./scriptedExecutor.ts";
+import { failure, success } from "./scripted-executor.ts";
 import { verifyHarness } from "./verify.ts";
 
 const now = "2026-01-01T12:00:00Z";

@@ -5,7 +5,7 @@ import { cancelRun, markRun, markTask } from "../../store/commands/mark.ts";
 import { setPaused } from "../../store/commands/pause.ts";
 import { dagOf } from "./definitions.ts";
 import { harnesses, wrapStore } from "./harness.ts";
-import { failure, success } from "./scriptedExecutor.ts";
+import { failure, success } from "./scripted-executor.ts";
 
 describe("commands from outside", () => {
   const boot = harnesses();

@@ -12,7 +12,7 @@ import type { Store } from "../../store/store.ts";
 import { verify } from "../../store/verify.ts";
 import { FakeClock } from "../support/clock.ts";
 import { tempFolders } from "../support/temp.ts";
-import { ScriptedExecutor } from "./scriptedExecutor.ts";
+import { ScriptedExecutor } from "./scripted-executor.ts";
 
 export interface HarnessOptions {
   readonly slots?: number;

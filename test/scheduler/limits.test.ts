@@ -3,7 +3,7 @@ import { describe, it } from "mocha";
 import type { TaskShape } from "./definitions.ts";
 import { dagOf } from "./definitions.ts";
 import { type Harness, harnesses } from "./harness.ts";
-import { failure, success } from "./scriptedExecutor.ts";
+import { failure, success } from "./scripted-executor.ts";
 
 /** `count` tasks that wait for nothing. */
 function wide(count: number, shape: TaskShape = {}): { [taskId: string]: TaskShape } {

@@ -4,7 +4,7 @@ import { clearTasks } from "../../store/commands/clear.ts";
 import { markTask } from "../../store/commands/mark.ts";
 import { cron, dagOf } from "./definitions.ts";
 import { type Harness, harnesses } from "./harness.ts";
-import { failure, success } from "./scriptedExecutor.ts";
+import { failure, success } from "./scripted-executor.ts";
 import { verifyHarness } from "./verify.ts";
 
 const first = "scheduled__2026-01-02T00:00:00+00:00";

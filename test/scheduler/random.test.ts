@@ -10,7 +10,7 @@ import { verify } from "../../store/verify.ts";
 import { cron, dagOf, type TaskShape } from "./definitions.ts";
 import { Faults } from "./faults.ts";
 import { type Harness, harnesses } from "./harness.ts";
-import { failure, success } from "./scriptedExecutor.ts";
+import { failure, success } from "./scripted-executor.ts";
 
 /** Numbers that follow from a seed: [0, below). */
 function randomOf(seed: number): (below: number) => number {

@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { describe, it } from "mocha";
 import { dagOf } from "./definitions.ts";
 import { harnesses } from "./harness.ts";
-import { failure, success } from "./scriptedExecutor.ts";
+import { failure, success } from "./scripted-executor.ts";
 import { verifyHarness } from "./verify.ts";
 
 describe("recovery", () => {

@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { describe, it } from "mocha";
 import { dagOf } from "./definitions.ts";
 import { harnesses } from "./harness.ts";
-import { failure } from "./scriptedExecutor.ts";
+import { failure } from "./scripted-executor.ts";
 
 describe("a run", () => {
   const boot = harnesses();

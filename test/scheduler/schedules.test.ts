@@ -3,7 +3,7 @@ import { describe, it } from "mocha";
 import { setPaused } from "../../store/commands/pause.ts";
 import { cron, dagOf } from "./definitions.ts";
 import { type Harness, harnesses } from "./harness.ts";
-import { failure, success } from "./scriptedExecutor.ts";
+import { failure, success } from "./scripted-executor.ts";
 
 const DAY_MS = 86_400_000;
 

@@ -4,7 +4,7 @@ import type { Change } from "../../store/changes.ts";
 import { cron, dagOf } from "./definitions.ts";
 import { Faults } from "./faults.ts";
 import { harnesses } from "./harness.ts";
-import { success } from "./scriptedExecutor.ts";
+import { success } from "./scripted-executor.ts";
 import { verifyHarness } from "./verify.ts";
 
 function hasKind(changes: readonly Change[], kind: Change["kind"]): boolean {

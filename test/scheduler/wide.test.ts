@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { describe, it } from "mocha";
 import { dagOf, type TaskShape } from "./definitions.ts";
 import { harnesses } from "./harness.ts";
-import { failure, success } from "./scriptedExecutor.ts";
+import { failure, success } from "./scripted-executor.ts";
 
 function fan(count: number): { [taskId: string]: TaskShape } {
   const middle = Array.from({ length: count }, (_, index) => `t${index}`);

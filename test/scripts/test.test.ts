@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { expect } from "chai";
 import { describe, it } from "mocha";
-import { exclusiveReason, selectTests } from "../../scripts/testFiles.ts";
+import { exclusiveReason, selectTests } from "../../scripts/test-files.ts";
 import { nodeCommand, projectRoot, runProcess } from "../support/processes.ts";
 
 const fixture = (name: string) => `test/scripts/fixtures/${name}.test.ts`;

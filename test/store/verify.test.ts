@@ -6,7 +6,7 @@ import { verify } from "../../store/verify.ts";
 import { FakeClock } from "../support/clock.ts";
 import { tempFolders } from "../support/temp.ts";
 import { attemptOf, commit, dagPut, launch, secretKey, to } from "./fixtures.ts";
-import { dag, healthy, World } from "./verifyWorld.ts";
+import { dag, healthy, World } from "./verify-world.ts";
 
 type Plant = (world: World, runs: { done: RunKey; open: RunKey }) => Promise<unknown> | undefined;
 

@@ -2,8 +2,8 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { before, describe, it } from "mocha";
 import { timetableFromSpec } from "../../../core/timetable.ts";
-import { parseCronFields } from "../../../core/timetables/cronFields.ts";
-import { CronTicks } from "../../../core/timetables/cronTicks.ts";
+import { parseCronFields } from "../../../core/timetables/cron-fields.ts";
+import { CronTicks } from "../../../core/timetables/cron-ticks.ts";
 import { zoneClock } from "../../../core/timetables/zone.ts";
 import { DAY, fires, instant, iso, transitions, type Walls, walls } from "./oracle.ts";
 

@@ -3,7 +3,7 @@ import { CronExpressionParser } from "cron-parser";
 import fc from "fast-check";
 import { describe, it } from "mocha";
 import { InvalidScheduleError, parseSchedule, timetableFromSpec } from "../../../core/timetable.ts";
-import { parseCronFields } from "../../../core/timetables/cronFields.ts";
+import { parseCronFields } from "../../../core/timetables/cron-fields.ts";
 
 /** The days of a year's months that fire, as "M-D", in UTC. */
 function days(expression: string, year = 2026): string[] {

@@ -1,5 +1,5 @@
 import { createRequire } from "node:module";
-import { InvalidScheduleError } from "./invalidSchedule.ts";
+import { InvalidScheduleError } from "./invalid-schedule.ts";
 
 /** A cron expression as sets of numbers. Lists rise and hold no value twice. */
 export interface CronFields {

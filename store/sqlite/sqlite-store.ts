@@ -27,7 +27,7 @@ import type { Connection } from "./connection.ts";
 import { sqliteSql } from "./dialect.ts";
 import { sqliteCode, storeUnavailable } from "./errors.ts";
 import { foreignNotices } from "./foreign.ts";
-import { type Committed, GroupCommit } from "./groupCommit.ts";
+import { type Committed, GroupCommit } from "./group-commit.ts";
 
 /** What a SQLite store is made of; `close` releases all that the opener took: connections, locks, watchers. */
 export interface SqliteStoreParts {

@@ -1,4 +1,4 @@
-import type { CronFields } from "./cronFields.ts";
+import type { CronFields } from "./cron-fields.ts";
 
 const SECOND = 1000;
 const DAY = 86_400_000;

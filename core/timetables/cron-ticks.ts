@@ -1,5 +1,5 @@
-import { CronCalendar } from "./cronCalendar.ts";
-import type { CronFields } from "./cronFields.ts";
+import { CronCalendar } from "./cron-calendar.ts";
+import type { CronFields } from "./cron-fields.ts";
 import { earliest, latest, type Ticks } from "./ticks.ts";
 import type { OffsetSpan, ZoneClock } from "./zone.ts";
 

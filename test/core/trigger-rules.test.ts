@@ -4,7 +4,7 @@ import { TRIGGER_RULES, type TriggerRule } from "../../core/definition.ts";
 import { isTerminal, type TaskState } from "../../core/states.ts";
 import { applyTriggerRule } from "../../core/trigger-rules.ts";
 import { Bench, boom, dag, newRows, ok, skip, task } from "./support.ts";
-import { oracle, type Upstream } from "./tableOracle.ts";
+import { oracle, type Upstream } from "./table-oracle.ts";
 
 const STATES: readonly TaskState[] = ["running", "success", "failed", "upstream_failed", "skipped", "removed"];
 
