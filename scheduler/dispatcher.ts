@@ -76,10 +76,15 @@ export class Dispatcher {
     this.#usage.add(run.readyTask(tiNo));
   }
 
-  /** The memory of a run is dropped; what its attempts do in the executors is another matter. */
+  /** The run is over, waits for its turn, or comes into memory anew; what its attempts do in the executors is another matter. */
   forget(runKey: RunKey): void {
-    this.#queue.removeRun(runKey);
+    this.suspend(runKey);
     this.#usage.removeRun(runKey);
+  }
+
+  /** The memory of a run is dropped until its rows are read: nobody of it waits, but what it occupies stays occupied. */
+  suspend(runKey: RunKey): void {
+    this.#queue.removeRun(runKey);
     this.#held.delete(runKey);
   }
 

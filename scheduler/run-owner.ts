@@ -194,7 +194,8 @@ export class RunOwner implements ExecutorListener {
         this.#apply(draft, { kind: "past", runKey: follower, facts });
       }
       for (const run of this.#runs.admit()) this.#giveWay(draft, run);
-      if (this.#o.dispatcher.fill(draft, (runKey) => this.#runs.open(runKey))) this.wake();
+      if (this.#runs.areOccupantsKnown && this.#o.dispatcher.fill(draft, (runKey) => this.#runs.open(runKey)))
+        this.wake();
       await this.#write(draft);
     } catch (error) {
       this.#o.logger.error({ err: error }, "a turn of the scheduler failed; reading its runs again");

@@ -39,6 +39,7 @@ export class RunSteps {
   /** A run comes into memory: from its creation, a restart, or a command that changed its rows. */
   opened(draft: Draft, run: OwnedRun, known: readonly OutcomeReport[]): void {
     const { memory } = run;
+    this.#o.dispatcher.forget(run.runKey);
     for (let tiNo = 0; tiNo < memory.size; tiNo++) {
       if (isActive(memory.stateOf(tiNo))) this.#o.dispatcher.occupies(run, tiNo);
     }

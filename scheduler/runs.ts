@@ -29,6 +29,8 @@ export interface Entry {
   isLoading: boolean;
   /** A command came while it was being read: read it again. */
   isStale: boolean;
+  /** It is being read, and its rows may say that instances of it occupy places that nobody has counted yet. */
+  mayOccupy: boolean;
   /** Outcomes that arrived meanwhile, or whose commit failed. */
   readonly pending: OutcomeReport[];
   /** Commits or reads that failed in a row. */
@@ -54,6 +56,7 @@ export class Runs {
   /** DAGs whose queued runs may have got a place. */
   readonly #toAdmit = new Set<string>();
   #reads = 0;
+  #occupantsUnknown = 0;
   #isStopped = false;
 
   constructor(options: RunOwnerOptions, post: (happening: Happening) => void, wake: () => void) {
@@ -67,6 +70,11 @@ export class Runs {
   /** Nothing is being read, and no place waits to be given away. */
   get isIdle(): boolean {
     return this.#reads === 0 && this.#toAdmit.size === 0;
+  }
+
+  /** Who occupies what is known: no run that may occupy anything is being read. Otherwise whoever gave places away could give them twice. */
+  get areOccupantsKnown(): boolean {
+    return this.#occupantsUnknown === 0;
   }
 
   get(runKey: RunKey): Entry | undefined {
@@ -115,7 +123,8 @@ export class Runs {
       entry.isStale = true;
       return;
     }
-    this.#drop(entry);
+    this.#setMayOccupy(entry, entry.run !== undefined || entry.row?.state === "running");
+    this.#drop(entry, true);
     entry.phase = "loading";
     entry.isStale = false;
     entry.isLoading = true;
@@ -125,6 +134,7 @@ export class Runs {
       .then((loading) => this.#post({ kind: "loaded", entry, loading }))
       .catch((error: unknown) => {
         entry.isLoading = false;
+        this.#setMayOccupy(entry, false);
         if (this.#isStopped) return;
         this.#o.logger.error({ err: error, runKey: entry.runKey }, "a run could not be read");
         this.strike(entry, 1);
@@ -139,7 +149,7 @@ export class Runs {
       this.load(entry);
       return;
     }
-    this.#drop(entry);
+    this.#drop(entry, true);
     entry.phase = "loading";
     const delayMs = Math.min(MAX_STRIKE_MS, MIN_STRIKE_MS * 2 ** Math.min(entry.strikes, 20));
     this.#o.logger.warn({ runKey: entry.runKey, strikes: entry.strikes, delayMs }, "a run is left alone for a while");
@@ -150,6 +160,7 @@ export class Runs {
   /** What a read gave: the rows of a run that is to be in memory, or undefined when it has found its place otherwise. */
   received(entry: Entry, loading: Loading): LoadedRun | undefined {
     entry.isLoading = false;
+    this.#setMayOccupy(entry, false);
     if (this.#entries.get(entry.runKey) !== entry) return undefined;
     if (entry.isStale) {
       this.load(entry);
@@ -265,6 +276,7 @@ export class Runs {
       isAdmitted: false,
       isLoading: false,
       isStale: false,
+      mayOccupy: false,
       pending: [],
       strikes: 0,
       retry: undefined,
@@ -273,14 +285,20 @@ export class Runs {
     return entry;
   }
 
-  /** The memory goes; the entry, its place and its attempts stay. */
-  #drop(entry: Entry): void {
-    const { run } = entry;
+  /** The memory goes; the entry, its place and its attempts stay. `isReadAgain`: so do the places that its instances occupy. */
+  #drop(entry: Entry, isReadAgain = false): void {
+    const { run, runKey } = entry;
+    if (!isReadAgain) this.#o.dispatcher.forget(runKey);
     if (run === undefined) return;
     entry.run = undefined;
     run.close();
     this.values.forget(run);
-    this.#o.dispatcher.forget(run.runKey);
+    this.#o.dispatcher.suspend(runKey);
+  }
+
+  #setMayOccupy(entry: Entry, mayOccupy: boolean): void {
+    this.#occupantsUnknown += Number(mayOccupy) - Number(entry.mayOccupy);
+    entry.mayOccupy = mayOccupy;
   }
 
   #know(entry: Entry, row: DagRunRow): void {

@@ -1,0 +1,79 @@
+import { expect } from "chai";
+import { describe, it } from "mocha";
+import { clearTasks } from "../../store/commands/clear.ts";
+import { markTask } from "../../store/commands/mark.ts";
+import { dagOf } from "./definitions.ts";
+import { type Harness, harnesses, wrapStore } from "./harness.ts";
+import { success } from "./scripted-executor.ts";
+
+describe("a run that is read again", () => {
+  const boot = harnesses();
+
+  it("keeps what it occupies while it is being read", async () => {
+    const h = await boot();
+    const pool = { name: "one", slots: 1, description: null, includeDeferred: false };
+    await h.commit({ kind: "pool.put", mode: "create", pool });
+    await h.put(
+      dagOf("first", { work: { pool: "one" }, later: { after: ["work"] } }),
+      dagOf("second", { work: { pool: "one" } }),
+    );
+    h.executor.script = () => "hold";
+    const { runId } = await h.trigger("first");
+    await h.trigger("second");
+    expect(h.executor.running).to.have.lengthOf(1);
+    await markTask(h.command, { dagId: "first", runId, taskId: "later", newState: "skipped" });
+    await h.idle();
+    expect(h.executor.running.map(({ dagId }) => dagId)).to.deep.equal(["first"]);
+    h.executor.script = () => success;
+    h.executor.finishAll();
+    await h.idle();
+    expect(await h.runStates("second")).to.deep.equal({ [Object.keys(await h.runStates("second"))[0]!]: "success" });
+  });
+
+  for (const [what, command] of [
+    [
+      "cleared",
+      (h: Harness, runId: string, store: Harness["store"]) =>
+        clearTasks({ ...h.command, store }, { dagId: "d", runId, taskIds: ["quick"] }),
+    ],
+    [
+      "marked",
+      (h: Harness, runId: string, store: Harness["store"]) =>
+        markTask({ ...h.command, store }, { dagId: "d", runId, taskId: "bad", newState: "success" }),
+    ],
+  ] as const) {
+    it(`goes on when it ended while somebody ${what} a task of it`, async () => {
+      const h = await boot();
+      const tasks = { quick: {}, bad: {}, below: { after: ["bad"] }, long: { triggerRule: "all_done" as const } };
+      await h.put(dagOf("d", tasks));
+      h.executor.script = ({ taskId }) => {
+        if (taskId === "long") return "hold";
+        return taskId === "bad" ? { kind: "failed", error: { name: "E", message: "" }, retryable: false } : success;
+      };
+      const { runKey, runId } = await h.trigger("d");
+      expect(await h.tasks(runKey)).to.include({ quick: "success", below: "upstream_failed", long: "running" });
+      let hasEnded = false;
+      // Between the command's decision and its commit, the run ends.
+      const slow = wrapStore(h.store, {
+        commit: async (changes, actor) => {
+          if (!hasEnded) {
+            hasEnded = true;
+            h.executor.script = () => success;
+            h.executor.finishAll();
+            await h.idle();
+            expect((await h.run(runKey)).state).to.equal("failed");
+          }
+          return h.store.commit(changes, actor);
+        },
+      });
+      await command(h, runId, slow);
+      await h.idle();
+      expect(await h.tasks(runKey)).to.include({
+        quick: "success",
+        below: what === "marked" ? "success" : "upstream_failed",
+      });
+      expect(Object.values(await h.tasks(runKey))).to.not.include("none");
+      expect(hasEnded).to.equal(true);
+    });
+  }
+});
