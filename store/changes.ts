@@ -46,6 +46,8 @@ export type Change =
       readonly transitions: readonly TaskTransition[];
       readonly fence?: RunFence;
       readonly bumpRevision?: boolean;
+      /** Guard: the run is in one of these. For commands that were decided on a run which may end meanwhile. */
+      readonly runIn?: readonly RunState[];
     }
   /** Appends task instances to a run (mapping; a clear that moves a run to a newer version). */
   | { readonly kind: "task.append"; readonly runKey: RunKey; readonly tasks: readonly NewTaskInstance[] }

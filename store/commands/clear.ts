@@ -7,7 +7,16 @@ import { isRunTerminal } from "../../core/states.ts";
 import type { Change } from "../changes.ts";
 import { taskFacts } from "../facts.ts";
 import type { DagRunRow, TaskInstanceRow } from "../rows.ts";
-import { type CommandContext, commitOrThrow, dagOf, retryWhenStale, runOf, runsAround, versionOf } from "./context.ts";
+import {
+  type CommandContext,
+  commitOrThrow,
+  dagOf,
+  retryWhenStale,
+  runOf,
+  runsAround,
+  UNFINISHED_RUN_STATES,
+  versionOf,
+} from "./context.ts";
 
 export interface ClearInput {
   readonly dagId: string;
@@ -101,6 +110,8 @@ async function planRunClear(
       runKey: run.runKey,
       transitions: [...transitions, ...(move?.transitions ?? [])],
       bumpRevision: true,
+      // One that ends meanwhile must be queued again, or what is cleared would never run.
+      ...(isRunTerminal(run.state) ? {} : { runIn: UNFINISHED_RUN_STATES }),
     },
   ];
   if (move?.added.length) changes.push({ kind: "task.append", runKey: run.runKey, tasks: move.added });

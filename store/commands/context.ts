@@ -1,6 +1,6 @@
 import type { Clock } from "../../core/clock.ts";
 import { NotFoundError, SluiceError } from "../../core/errors.ts";
-import type { TriggeredBy } from "../../core/states.ts";
+import type { RunState, TriggeredBy } from "../../core/states.ts";
 import type { Change, CommitResult } from "../changes.ts";
 import type { DagRow, DagRunRow, DagVersionRow, RunKey } from "../rows.ts";
 import type { Store } from "../store.ts";
@@ -13,6 +13,9 @@ export interface CommandContext {
   readonly actor: string;
   readonly triggeredBy: TriggeredBy;
 }
+
+/** States of a run in which its owner still looks at its task instances. */
+export const UNFINISHED_RUN_STATES: readonly RunState[] = ["queued", "running"];
 
 /** Somebody else changed the same rows first; reading again and repeating is safe (HTTP 409). */
 export class StaleCommandError extends SluiceError {

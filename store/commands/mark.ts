@@ -5,7 +5,15 @@ import { isActive, isRunTerminal, isTerminal, type TaskState } from "../../core/
 import type { Change } from "../changes.ts";
 import type { AttemptId, DagRunRow, TaskInstanceRow } from "../rows.ts";
 import type { Affected } from "./clear.ts";
-import { type CommandContext, commitOrThrow, retryWhenStale, runOf, runsAround, versionOf } from "./context.ts";
+import {
+  type CommandContext,
+  commitOrThrow,
+  retryWhenStale,
+  runOf,
+  runsAround,
+  UNFINISHED_RUN_STATES,
+  versionOf,
+} from "./context.ts";
 
 export interface MarkTaskInput {
   readonly dagId: string;
@@ -81,7 +89,14 @@ async function planMark(
   ];
   const changes: Change[] = [
     ...stopAttempts(run, marked, reason),
-    { kind: "task.transitions", runKey: run.runKey, transitions, bumpRevision: true },
+    {
+      kind: "task.transitions",
+      runKey: run.runKey,
+      transitions,
+      bumpRevision: true,
+      // One that ends meanwhile must be opened again for what follows from the mark.
+      ...(isRunTerminal(run.state) ? {} : { runIn: UNFINISHED_RUN_STATES }),
+    },
   ];
   if (isRunTerminal(run.state))
     changes.push({
