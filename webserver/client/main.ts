@@ -23,6 +23,7 @@ connectLive({
   },
   missed: () => refresher.request(),
 });
+refresher.start();
 startTicking();
 listenToKeys();
 startGraph();

@@ -4,6 +4,8 @@ import type { LiveEvent } from "./protocol.ts";
 /** Shortest time between two refreshes of a page about one DAG or run, and of one about everything. */
 const SCOPED_GAP_MS = 250;
 const GENERAL_GAP_MS = 1_000;
+/** Sentences that name a time ("retries in 40 s", `data-due`) are read again this often, though nothing happens. */
+const DUE_MS = 5_000;
 
 /**
  * Keeps the live regions of the page (`<… id data-live>`) up to date: news that concern one (`data-live-dag`, `-run`, `-task`; absent =
@@ -28,6 +30,13 @@ export class Refresher {
       const region = (event.target as Element).closest?.("[data-js-waiting]");
       if (region && !(event.relatedTarget instanceof Node && region.contains(event.relatedTarget))) this.request();
     });
+  }
+
+  /** Keeps sentences true that name a time. */
+  start(): void {
+    setInterval(() => {
+      if (document.querySelector("main [data-live] [data-due]")) this.request();
+    }, DUE_MS);
   }
 
   /** Something happened: refresh when it concerns a region of this page. */

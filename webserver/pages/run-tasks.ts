@@ -6,7 +6,7 @@ import { PAGE_SIZE, type PagerView, pageOf, pagerView, urlWith } from "./paging.
 import { taskPath } from "./paths.ts";
 import { reasonsOf } from "./reasons.ts";
 import type { RunContext } from "./run-context.ts";
-import { countStates, stateCounts, stateWord } from "./state-counts.ts";
+import { countStates, isWaitingForTime, stateCounts, stateWord } from "./state-counts.ts";
 import { taskTree } from "./task-tree.ts";
 import { durationText, type TimeView, timeView } from "./time.ts";
 
@@ -32,6 +32,8 @@ interface RunTaskRow {
   readonly operator: string;
   readonly state: TaskState;
   readonly reason: string;
+  /** The reason speaks of a time that comes nearer. */
+  readonly isDue: boolean;
   readonly tries: string;
   readonly start: TimeView;
   readonly duration: string;
@@ -93,6 +95,7 @@ function taskRow(
     operator: row.operator,
     state: row.state,
     reason,
+    isDue: isWaitingForTime(row.state),
     tries: row.tryNumber === 0 ? "" : row.maxTries > 1 ? `${row.tryNumber} of ${row.maxTries}` : String(row.tryNumber),
     start: timeView(row.startDate, now),
     duration: row.startDate === null || end === null ? "" : durationText(end - row.startDate),

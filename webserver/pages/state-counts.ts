@@ -52,3 +52,8 @@ export function stateWord(state: string): string {
   if (state === "none") return "not started";
   return (TASK_STATES as readonly string[]).includes(state) ? state.replaceAll("_", " ") : state;
 }
+
+/** Whether the reason of such a task instance names a time, which comes nearer while nothing happens. */
+export function isWaitingForTime(state: TaskState): boolean {
+  return state === "up_for_retry" || state === "up_for_reschedule" || state === "deferred";
+}

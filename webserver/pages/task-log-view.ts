@@ -39,6 +39,9 @@ const LEVEL_LABELS: Readonly<Record<LogLevel, string>> = {
   error: "Errors",
 };
 
+/** States of a try whose log goes on; a sensor waits between its pokes. */
+const UNFINISHED: ReadonlySet<string> = new Set(["queued", "running", "rescheduled", "deferred"]);
+
 /** Reads the part of the log that the address asks for. */
 export async function taskLogView(
   deps: WebDeps,
@@ -52,8 +55,7 @@ export async function taskLogView(
   const from = wholeNumberOf(query, "from", 0, Number.MAX_SAFE_INTEGER);
   const key = { runKey: run.runKey, tiNo: instance.tiNo, tryNumber };
   const log = await logWindow(deps.logs, key, { from, level, search });
-  const isRunning =
-    tryNumber > 0 && tryNumber === instance.tryNumber && ["queued", "running"].includes(attempt?.state ?? "queued");
+  const isRunning = tryNumber > 0 && tryNumber === instance.tryNumber && UNFINISHED.has(attempt?.state ?? "queued");
   const isAtEnd = log.next >= log.total;
   const path = (rest: string) =>
     urlWith(taskPath(run.dagId, run.runId, instance.taskId, instance.mapIndex, `/log${rest}`), {

@@ -133,7 +133,8 @@ class Tail {
       attempt !== undefined &&
       attempt.state !== "running" &&
       attempt.state !== "queued" &&
-      attempt.state !== "rescheduled"
+      attempt.state !== "rescheduled" &&
+      attempt.state !== "deferred"
     );
   }
 }

@@ -10,7 +10,7 @@ import { urlWith } from "./paging.ts";
 import { runPath, taskPath } from "./paths.ts";
 import { reasonsOf } from "./reasons.ts";
 import { runFrame } from "./run-context.ts";
-import { stateWord } from "./state-counts.ts";
+import { isWaitingForTime, stateWord } from "./state-counts.ts";
 import { type TaskContext, taskContext } from "./task-context.ts";
 import { taskAttempts, taskDetails, taskInputs } from "./task-facts.ts";
 import { taskLogView } from "./task-log-view.ts";
@@ -56,6 +56,8 @@ interface TaskHead {
   readonly state: string;
   readonly stateLabel: string;
   readonly reason: string;
+  /** The reason speaks of a time that comes nearer. */
+  readonly isDue: boolean;
   readonly start: TimeView;
   readonly duration: string;
   readonly since: string;
@@ -126,6 +128,7 @@ async function taskHead(
     state,
     stateLabel: stateWord(state),
     reason: reasons.get(instance.tiNo) ?? "",
+    isDue: isWaitingForTime(state),
     start: timeView(startDate, now),
     duration: startDate === null || end === null ? "" : durationText(end - startDate),
     since: isOpen ? new Date(startDate).toISOString() : "",
