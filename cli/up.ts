@@ -30,6 +30,9 @@ export interface Installation {
   stop(): Promise<void>;
 }
 
+/** How often a web server without a scheduler looks for commits of the process that has one, so that its pages are live. */
+const FOLLOW_MS = 250;
+
 /**
  * Assembles the house: the only place that knows all rooms. The web server listens before DAG files are read, so that the first page
  * is there while they are.
@@ -51,6 +54,7 @@ export async function startInstallation(
     secretKey: loadSecretKey(config.home, config.secretKey),
     exclusive: parts.scheduler,
     hintFile: join(config.home, "hint"),
+    followMs: parts.scheduler ? undefined : FOLLOW_MS,
   });
   const stops: (() => Promise<void>)[] = [() => store.close()];
   try {
@@ -180,6 +184,7 @@ async function startWeb(config: Config, base: Foundation, logs: Logs, engine: En
     reparse: engine && ((file) => engine.loader.reparse(file)),
     health: installationHealth(base.store, base.clock, engine),
     dagsFolder: config.dags,
+    xcomLimitBytes: config.xcomLimitBytes,
     settings: () => describeSettings(config),
   });
   const server = createServer({ requestTimeout: 60_000, headersTimeout: 15_000, maxHeaderSize: 16_384 }, app);

@@ -88,6 +88,8 @@ export interface DagFilter extends Page {
   readonly isPaused?: boolean;
   /** Default true: only DAGs whose file still defines them. */
   readonly isActive?: boolean;
+  /** Those that no file defines any more as well; default false. */
+  readonly includeInactive?: boolean;
   readonly lastRunState?: RunState;
   readonly hasImportErrors?: boolean;
   readonly orderBy?: "dag_id" | "next_run_at" | "last_parsed_at";
@@ -166,11 +168,19 @@ export interface RunReads {
 export interface TaskFilter extends Page {
   readonly dagId?: string;
   readonly runId?: string;
+  /** Any of these DAGs, and any of these runs. */
+  readonly dagIds?: readonly string[];
+  readonly runIds?: readonly string[];
   readonly runKey?: RunKey;
   readonly taskId?: string;
   readonly states?: readonly TaskState[];
   readonly pool?: string;
   readonly queue?: string;
+  /** Half-open ranges, epoch ms; the first two are the run's. */
+  readonly logicalDate?: DateRange;
+  readonly runAfter?: DateRange;
+  readonly startDate?: DateRange;
+  readonly endDate?: DateRange;
   readonly orderBy?: "id" | "start_date" | "end_date" | "state" | "task_id";
   readonly isDescending?: boolean;
 }
@@ -190,7 +200,11 @@ export interface TaskReads {
   find(dagId: string, runId: string, taskId: string, mapIndex?: number): Promise<TaskInstanceInRun | undefined>;
   list(filter: TaskFilter): Promise<Counted<TaskInstanceInRun>>;
   /** The grid: state bytes of the given runs in one read. `states[i]` is the state code of tiNo i. */
-  grid(runKeys: readonly RunKey[]): Promise<ReadonlyMap<RunKey, readonly TaskInstanceRow[]>>;
+  grid(
+    runKeys: readonly RunKey[],
+    /** Only instances of these tasks: the rows of a window. */
+    taskIds?: readonly string[],
+  ): Promise<ReadonlyMap<RunKey, readonly TaskInstanceRow[]>>;
   attempts(runKey: RunKey, tiNo: number): Promise<readonly AttemptRow[]>;
   /** All attempts of a run, by tiNo and try. */
   attemptsOfRun(runKey: RunKey): Promise<readonly AttemptRow[]>;
@@ -280,6 +294,11 @@ export interface StoreOptions {
   readonly exclusive?: boolean;
   /** File that is touched after commits and, by the exclusive process, watched for those of others (`<home>/hint`). */
   readonly hintFile?: string;
+  /**
+   * SQLite: look so often (ms) whether another process has committed, and announce it. For a web server beside the scheduler's process,
+   * which is too busy to give a hint for every commit. Absent = only hints.
+   */
+  readonly followMs?: number;
   /** Default: the machine's clock. */
   readonly clock?: Clock;
 }

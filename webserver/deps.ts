@@ -20,6 +20,8 @@ export interface WebDeps {
   /** Health of the parts of this installation. */
   readonly health: () => Promise<Health>;
   readonly dagsFolder: string;
+  /** Largest XCom that people may write, bytes of JSON; default 262,144. */
+  readonly xcomLimitBytes?: number;
   /** Settings in force with their origin, secrets masked: for the config page. */
   readonly settings: () => readonly {
     readonly name: string;

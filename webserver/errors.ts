@@ -49,13 +49,23 @@ function sendJson(error: unknown, status: number, response: Response): void {
   response.status(status).json({ detail: messageOf(error, status), ...issues, request_id: response.locals.requestId });
 }
 
+const STATUS_OF_CODE: Readonly<Record<string, number>> = {
+  not_found: 404,
+  method_not_allowed: 405,
+  conflict: 409,
+  unsupported_media_type: 415,
+  invalid_input: 422,
+  too_many_requests: 429,
+  store_unavailable: 503,
+};
+
 /** HTTP status of an error: ours by class, those of the framework by their `status`, everything else 500. */
 export function statusOf(error: unknown): number {
   if (error instanceof NotFoundError) return 404;
   if (error instanceof ConflictError) return 409;
   if (error instanceof InvalidInputError) return 422;
   if (error instanceof SluiceError)
-    return { conflict: 409, not_found: 404, store_unavailable: 503, invalid_input: 422 }[error.code] ?? 400;
+    return STATUS_OF_CODE[error.code] ?? 400;
   const status = (error as { status?: unknown } | null)?.status;
   return typeof status === "number" && status >= 400 && status < 600 ? status : 500;
 }

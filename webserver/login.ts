@@ -1,24 +1,36 @@
 import { type Request, type Response, Router } from "express";
+import { SluiceError } from "../core/errors.ts";
 import { cookie, requires, SESSION_COOKIE } from "./auth/authenticate.ts";
+import { RateLimiter } from "./auth/rate-limit.ts";
 import { hashToken, redeemLoginLink } from "./auth/sessions.ts";
 import type { WebDeps } from "./deps.ts";
 import { renderLoginPage } from "./pages/login-page.ts";
 
+/** Attempts to log in by one address. */
+const LOGIN_RATE = { burst: 60, perMinute: 30 };
+
 /** Logging in by one-time link: opening it uses it up. A browser that merely prefetches it gets a page with a button instead. */
 export function loginRouter(deps: WebDeps): Router {
   const router = Router();
+  const attempts = new RateLimiter(deps.clock, LOGIN_RATE);
+  const redeemAtMost = (request: Request, response: Response) => {
+    const seconds = attempts.take(request.socket.remoteAddress ?? "");
+    if (seconds === 0) return redeem(deps, request, response);
+    response.setHeader("Retry-After", String(seconds));
+    throw new SluiceError("too_many_requests", `Too many logins from your address. Try again in ${seconds} s.`);
+  };
   router.get("/login", (request, response) => {
     if (request.access) return response.redirect(303, localPath(request.query.next));
     response.type("html").send(renderLoginPage({ next: localPath(request.query.next) }));
   });
   router.get("/login/:token", (request, response) => {
     const isPrefetch = `${request.headers["sec-purpose"] ?? ""}${request.headers.purpose ?? ""}`.includes("prefetch");
-    if (request.method === "GET" && !isPrefetch) return redeem(deps, request, response);
+    if (request.method === "GET" && !isPrefetch) return redeemAtMost(request, response);
     response
       .type("html")
       .send(renderLoginPage({ token: String(request.params.token), next: localPath(request.query.next) }));
   });
-  router.post("/login/:token", (request, response) => redeem(deps, request, response));
+  router.post("/login/:token", redeemAtMost);
   router.post("/logout", requires("write", "self"), async (request, response) => {
     const value = cookie(request, SESSION_COOKIE);
     if (value) await deps.store.access.deleteSession(hashToken(value));

@@ -155,7 +155,7 @@ export function dagReads(reader: Reader, builder: QueryBuilder): DagReads {
 
 function matching(knex: Knex, filter: DagFilter): Knex.QueryBuilder {
   const query = knex("dag as d");
-  if (filter.isActive !== undefined || filter.hasImportErrors !== true)
+  if (filter.isActive !== undefined || !(filter.hasImportErrors || filter.includeInactive))
     query.where("d.is_active", filter.isActive ?? true);
   if (filter.isPaused !== undefined) query.where("d.is_paused", filter.isPaused);
   if (filter.search !== undefined && filter.search !== "")

@@ -3,7 +3,7 @@ import type { Json } from "../../core/json.ts";
 import type { SkipDecision, TaskError } from "../../core/run.ts";
 import { TASK_STATES, type TaskState } from "../../core/states.ts";
 import { COUNT_COLUMNS } from "../apply/scope.ts";
-import { pagedList, type QueryBuilder } from "../knex/queries.ts";
+import { pagedList, type QueryBuilder, whereRange } from "../knex/queries.ts";
 import type { AttemptRow, AttemptState, RunKey, TaskInstanceRow, XComRow } from "../rows.ts";
 import { marks, type SqlRow } from "../statements.ts";
 import type { TaskFilter, TaskInstanceInRun, TaskReads } from "../store.ts";
@@ -110,11 +110,13 @@ export function taskReads(reader: Reader, builder: QueryBuilder): TaskReads {
         hasCounters(filter) ? () => totalFromCounters(reader, knex, filter) : undefined,
       );
     },
-    grid: async (runKeys) => {
+    grid: async (runKeys, taskIds) => {
       const grid = new Map<RunKey, TaskInstanceRow[]>(runKeys.map((runKey) => [runKey, []]));
       for (const part of chunks(runKeys)) {
-        const sql = `${SELECT} where run_key in (${marks(part.length)}) order by run_key, ti_no`;
-        for (const row of await reader.all(sql, part)) grid.get(row[0] as RunKey)?.push(decodeTask(row));
+        const only = taskIds === undefined ? "" : ` and task_id in (${marks(taskIds.length)})`;
+        const sql = `${SELECT} where run_key in (${marks(part.length)})${only} order by run_key, ti_no`;
+        for (const row of await reader.all(sql, [...part, ...(taskIds ?? [])]))
+          grid.get(row[0] as RunKey)?.push(decodeTask(row));
       }
       return grid;
     },
@@ -180,6 +182,8 @@ function matching(knex: Knex, filter: TaskFilter): Knex.QueryBuilder {
   if (filter.taskId !== undefined) query.where("t.task_id", filter.taskId);
   if (filter.pool !== undefined) query.where("t.pool", filter.pool);
   if (filter.queue !== undefined) query.where("t.queue", filter.queue);
+  whereRange(query, "t.start_date", filter.startDate);
+  whereRange(query, "t.end_date", filter.endDate);
   const { states } = filter;
   if (states?.length === 1 && states[0] === "failed")
     query.whereRaw("t.state = 'failed'"); // So that the partial index serves.
@@ -190,15 +194,20 @@ function matching(knex: Knex, filter: TaskFilter): Knex.QueryBuilder {
   return query;
 }
 
-function whereRun(query: Knex.QueryBuilder, { dagId, runId, runKey }: TaskFilter): void {
+function whereRun(query: Knex.QueryBuilder, filter: TaskFilter): void {
+  const { dagId, runId, runKey, dagIds, runIds } = filter;
   if (dagId !== undefined) query.where("r.dag_id", dagId);
   if (runId !== undefined) query.where("r.run_id", runId);
   if (runKey !== undefined) query.where("r.id", runKey);
+  if (dagIds !== undefined) query.whereIn("r.dag_id", [...dagIds]);
+  if (runIds !== undefined) query.whereIn("r.run_id", [...runIds]);
+  whereRange(query, "r.logical_date", filter.logicalDate);
+  whereRange(query, "r.run_after", filter.runAfter);
 }
 
 /** Whether the counters of the runs know the total. */
-function hasCounters({ taskId, pool, queue }: TaskFilter): boolean {
-  return taskId === undefined && pool === undefined && queue === undefined;
+function hasCounters({ taskId, pool, queue, startDate, endDate }: TaskFilter): boolean {
+  return [taskId, pool, queue, startDate, endDate].every((condition) => condition === undefined);
 }
 
 async function totalFromCounters(reader: Reader, knex: Knex, filter: TaskFilter): Promise<number> {

@@ -3,6 +3,7 @@ import { NotFoundError } from "../../core/errors.ts";
 import { cancelBackfill, createBackfill, previewBackfill, setBackfillPaused } from "../../store/commands/index.ts";
 import type { BackfillRow } from "../../store/rows.ts";
 import type { Store } from "../../store/store.ts";
+import { maskJson } from "../masking.ts";
 import {
   collection,
   dagId,
@@ -12,11 +13,12 @@ import {
   iso,
   isoNow,
   jsonObject,
+  orderQuery,
   pageOf,
   pageQuery,
   wholeNumber,
 } from "./conventions.ts";
-import { findDag } from "./dags.ts";
+import { findDag } from "./dag-answers.ts";
 import { type AnyRoute, defineRoute } from "./route.ts";
 
 const onePath = z.object({ backfill_id: wholeNumber(1, 2_147_483_647) });
@@ -72,7 +74,7 @@ export const BACKFILL_ROUTES: readonly AnyRoute[] = [
       ...pageQuery,
       dag_id: dagId.optional(),
       active: flag.optional(),
-      order_by: z.enum(["id", "-id"]).optional(),
+      order_by: orderQuery(["id"]),
     }),
     response: collection("backfills", backfillAnswer),
     async handler({ store, query }) {
@@ -190,7 +192,7 @@ function toBackfill(row: BackfillRow): z.input<typeof backfillAnswer> {
     dag_display_name: row.dagId,
     from_date: isoNow(row.fromDate),
     to_date: isoNow(row.toDate),
-    dag_run_conf: row.conf,
+    dag_run_conf: maskJson(row.conf) as z.input<typeof backfillAnswer>["dag_run_conf"],
     is_paused: row.isPaused,
     reprocess_behavior: row.reprocess,
     max_active_runs: row.maxActiveRuns,
@@ -198,6 +200,6 @@ function toBackfill(row: BackfillRow): z.input<typeof backfillAnswer> {
     run_on_latest_version: row.runOnLatestVersion,
     created_at: isoNow(row.createdAt),
     updated_at: isoNow(row.updatedAt),
-    completed_at: iso(row.completedAt),
+    completed_at: iso(row.completedAt ?? row.cancelledAt),
   };
 }

@@ -1,7 +1,8 @@
 import { z } from "zod";
-import { ConflictError } from "../../core/errors.ts";
+import { ConflictError, NotFoundError } from "../../core/errors.ts";
 import type { Change, PutMode } from "../../store/changes.ts";
 import type { Store } from "../../store/store.ts";
+import { thingName } from "./conventions.ts";
 import { type AnyRoute, type Call, defineRoute } from "./route.ts";
 
 type Means = Pick<Call<unknown, unknown, unknown>, "store" | "commands">;
@@ -14,6 +15,7 @@ interface Bulk<B extends z.ZodObject> {
   readonly idOf: (body: z.output<B>) => string;
   readonly save: (means: Means, body: z.output<B>, mode: PutMode) => Promise<unknown>;
   readonly remove: (id: string) => Change;
+  readonly checkRemoval?: (id: string) => void;
   readonly exists: (store: Store, id: string) => Promise<boolean>;
 }
 
@@ -21,63 +23,58 @@ const outcome = z.object({
   success: z.array(z.string()),
   errors: z.array(z.object({ error: z.string(), status_code: z.number().int() })),
 });
+type Outcome = z.input<typeof outcome>;
 
 /** `PATCH` of a whole collection (Airflow's bulk): create, update and delete in one call. `create` overwrites only when it says so. */
 export function bulkRoute<B extends z.ZodObject>(bulk: Bulk<B>): AnyRoute {
-  const body = z.strictObject({
-    actions: z
-      .array(
-        z.discriminatedUnion("action", [
-          z.strictObject({
-            action: z.literal("create"),
-            entities: z.array(bulk.body).min(1).max(1_000),
-            action_on_existence: z.enum(["fail", "skip", "overwrite"]).default("fail"),
-          }),
-          z.strictObject({
-            action: z.literal("update"),
-            entities: z.array(bulk.body).min(1).max(1_000),
-            action_on_non_existence: z.enum(["fail", "skip"]).default("fail"),
-          }),
-          z.strictObject({
-            action: z.literal("delete"),
-            entities: z.array(z.string().min(1).max(250)).min(1).max(1_000),
-            action_on_non_existence: z.enum(["fail", "skip"]).default("fail"),
-          }),
-        ]),
-      )
-      .min(1)
-      .max(100),
-  });
   return defineRoute({
     method: "patch",
     path: bulk.path,
     verb: "write",
     kind: bulk.kind,
     tag: bulk.tag,
-    summary: `Create, change and delete several at once`,
-    body,
+    summary: "Create, change and delete several at once",
+    about:
+      "Each entity is a change of its own: the answer says which succeeded and which did not, by action. `create` never overwrites unless `action_on_existence` is `overwrite`.",
+    body: bodyOf(bulk.body),
     response: z.object({ create: outcome.optional(), update: outcome.optional(), delete: outcome.optional() }),
     async handler(call) {
-      const answer: {
-        [action in "create" | "update" | "delete"]?: {
-          success: string[];
-          errors: { error: string; status_code: number }[];
-        };
-      } = {};
+      const answer: { [action in Action["action"]]?: Outcome } = {};
       for (const action of call.body.actions) {
-        answer[action.action] ??= { success: [], errors: [] };
-        const { success, errors } = answer[action.action] ?? { success: [], errors: [] };
+        const found = answer[action.action] ?? { success: [], errors: [] };
+        answer[action.action] = found;
         for (const entity of action.entities) {
           const id = typeof entity === "string" ? entity : bulk.idOf(entity as z.output<B>);
-          const exists = await bulk.exists(call.store, id);
-          const problem = await apply(call, bulk, action, entity as string | z.output<B>, exists);
-          if (problem === undefined) success.push(id);
-          else if (problem !== "skipped") errors.push(problem);
+          const problem = await apply(call, bulk, action, id, entity as string | z.output<B>);
+          if (problem === undefined) found.success.push(id);
+          else if (problem !== "skipped") found.errors.push(problem);
         }
       }
       return answer;
     },
   });
+}
+
+function bodyOf<B extends z.ZodObject>(entity: B) {
+  const onMissing = z.enum(["fail", "skip"]).default("fail");
+  const actions = z.discriminatedUnion("action", [
+    z.strictObject({
+      action: z.literal("create"),
+      entities: z.array(entity).min(1).max(1_000),
+      action_on_existence: z.enum(["fail", "skip", "overwrite"]).default("fail"),
+    }),
+    z.strictObject({
+      action: z.literal("update"),
+      entities: z.array(entity).min(1).max(1_000),
+      action_on_non_existence: onMissing,
+    }),
+    z.strictObject({
+      action: z.literal("delete"),
+      entities: z.array(thingName).min(1).max(1_000),
+      action_on_non_existence: onMissing,
+    }),
+  ]);
+  return z.strictObject({ actions: z.array(actions).min(1).max(100) });
 }
 
 type Action = {
@@ -91,28 +88,32 @@ async function apply<B extends z.ZodObject>(
   means: Means,
   bulk: Bulk<B>,
   action: Action,
+  id: string,
   entity: string | z.output<B>,
-  exists: boolean,
 ): Promise<Problem | "skipped" | undefined> {
-  const id = typeof entity === "string" ? entity : bulk.idOf(entity);
-  if (action.action === "create" && exists) {
-    if (action.action_on_existence === "skip") return "skipped";
-    if (action.action_on_existence !== "overwrite")
-      return { error: `There is a ${bulk.kind} "${id}" already.`, status_code: 409 };
-  }
-  if (action.action !== "create" && !exists) {
-    return action.action_on_non_existence === "skip"
-      ? "skipped"
-      : { error: `There is no ${bulk.kind} "${id}".`, status_code: 404 };
+  const exists = await bulk.exists(means.store, id);
+  const isCreate = action.action === "create";
+  if (exists === isCreate) {
+    const answer = isCreate ? action.action_on_existence : action.action_on_non_existence;
+    if (answer === "skip") return "skipped";
+    if (answer === "fail")
+      return isCreate
+        ? { error: `There is a ${bulk.kind} "${id}" already.`, status_code: 409 }
+        : { error: `There is no ${bulk.kind} "${id}".`, status_code: 404 };
   }
   try {
-    if (typeof entity === "string") {
-      const result = await means.store.commit([bulk.remove(entity)], means.commands.actor);
-      if (!result.ok) throw new ConflictError(result.message);
-    } else await bulk.save(means, entity, action.action === "create" && !exists ? "create" : "upsert");
+    if (typeof entity !== "string") await bulk.save(means, entity, isCreate && !exists ? "create" : "update");
+    else await remove(means, bulk, entity);
     return undefined;
   } catch (error) {
     if (error instanceof ConflictError) return { error: error.message, status_code: 409 };
+    if (error instanceof NotFoundError) return { error: error.message, status_code: 404 };
     throw error;
   }
+}
+
+async function remove<B extends z.ZodObject>(means: Means, bulk: Bulk<B>, id: string): Promise<void> {
+  bulk.checkRemoval?.(id);
+  const result = await means.store.commit([bulk.remove(id)], means.commands.actor);
+  if (!result.ok) throw new NotFoundError(result.message);
 }

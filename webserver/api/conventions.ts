@@ -10,6 +10,12 @@ export const taskId = dagId;
 /** Airflow's "all DAGs" or "all runs". */
 export const orAll = <T extends z.ZodType>(schema: T) => z.literal("~").or(schema);
 
+/** Names of variables, connections and pools: whatever can be seen and typed. No dots alone, which addresses take for folders. */
+export const thingName = z
+  .string()
+  .regex(/^(?! )[^\p{C}\p{Zl}\p{Zp}]{1,250}(?<! )$/u, "must be 1 to 250 visible characters without space around them")
+  .refine((text) => !/^\.+$/.test(text), "may not be dots only");
+
 /** A whole number in the query string. */
 export const wholeNumber = (min: number, max: number) =>
   z
@@ -79,6 +85,55 @@ export const iso = (value: number | null): string | null => (value === null ? nu
 export const isoNow = (value: number): string => new Date(value).toISOString();
 export const seconds = (from: number | null, to: number | null): number | null =>
   from === null || to === null ? null : (to - from) / 1_000;
+
+/** A text filter: what contains it matches, whatever its case. `%` around it, as Airflow's users write, changes nothing. */
+export const pattern = z
+  .string()
+  .max(250)
+  .regex(/^[^\p{Cc}]*$/u, "holds control characters")
+  .transform((text) => text.replace(/^%+|%+$/g, ""));
+
+/** Whether a text passes such a filter; without one everything does. */
+export function matches(text: string, wanted: string | undefined): boolean {
+  return wanted === undefined || text.toLowerCase().includes(wanted.toLowerCase());
+}
+
+/** One page of rows that are all at hand. */
+export function slice<T>(
+  rows: readonly T[],
+  query: { readonly limit?: number; readonly offset?: number },
+): readonly T[] {
+  const { limit = 50, offset = 0 } = pageOf(query);
+  return rows.slice(offset, offset + limit);
+}
+
+/** Rows in the order of `order_by`; `keys` gives what each allowed name compares. Without one they stay as they are. */
+export function sorted<T, N extends string>(
+  rows: readonly T[],
+  orderBy: string | undefined,
+  keys: { readonly [name in N]: (row: T) => string | number },
+): readonly T[] {
+  const { orderBy: name, isDescending } = orderOf<N>(orderBy);
+  if (name === undefined) return rows;
+  const key = keys[name];
+  const sign = isDescending ? -1 : 1;
+  return [...rows].sort((a, b) => sign * compare(key(a), key(b)));
+}
+
+function compare(a: string | number, b: string | number): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** Airflow's `update_mask`: only the fields it names are changed, whatever else the body holds. */
+export function maskQuery<const N extends readonly [string, ...string[]]>(names: N) {
+  return z.strictObject({ update_mask: repeated(z.enum(names)).optional() });
+}
+
+/** What of the body counts under an `update_mask`. */
+export function unmasked<B extends object>(body: B, mask: readonly string[] | undefined): Partial<B> {
+  if (!mask) return body;
+  return Object.fromEntries(Object.entries(body).filter(([key]) => mask.includes(key))) as Partial<B>;
+}
 
 /** Schemas of answers. */
 export const date = z.iso.datetime().nullable();

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { neededRole } from "../auth/policy.ts";
 import type { AnyRoute } from "./route.ts";
 
 const error = {
@@ -13,12 +14,19 @@ const error = {
     request_id: { type: "string" },
   },
 };
+/** Answers that every route may give, and those of writing ones. */
 const ERRORS = {
+  "400": "Not HTTP or not JSON",
   "401": "Not logged in",
   "403": "Not allowed",
   "404": "Not found",
+  "422": "Not acceptable; `errors` names each field",
+  "503": "The database is away; try again after `Retry-After`",
+};
+const WRITE_ERRORS = {
   "409": "Contradicts the present state",
-  "422": "Not acceptable",
+  "413": "The body is larger than 1 MB",
+  "415": "The body is not application/json",
 };
 
 /** The OpenAPI 3.1 document of a route table; nothing in it is written by hand. */
@@ -51,30 +59,70 @@ export function openApi(routes: readonly AnyRoute[], version: string): object {
 }
 
 function operation(route: AnyRoute): object {
-  const status = String(route.status ?? (route.response ? 200 : 204));
-  const parameters = [...parametersOf(route.params, "path"), ...parametersOf(route.query, "query")];
+  const parameters = [
+    ...parametersOf(route.params, "path"),
+    ...parametersOf(route.query, "query"),
+    ...Object.entries(route.headers ?? {}).map(([name, description]) => ({
+      name,
+      in: "header",
+      required: false,
+      schema: { type: "string" },
+      description,
+    })),
+  ];
   return {
-    operationId: `${route.method}_${route.path.replace(/^\/|:/g, "").replace(/\W+/g, "_")}`,
+    operationId: operationId(route),
     tags: [route.tag],
     summary: route.summary,
-    description: `Needs permission to ${route.verb} ${route.kind.replace("_", " ")}.`,
+    description: [route.about, permissionOf(route)].filter(Boolean).join("\n\n"),
     ...(parameters.length > 0 ? { parameters } : {}),
     ...(route.body
-      ? { requestBody: { required: true, content: { "application/json": { schema: schemaOf(route.body, "input") } } } }
+      ? {
+          requestBody: {
+            required: !route.body.safeParse({}).success,
+            content: { "application/json": { schema: schemaOf(route.body, "input") } },
+          },
+        }
       : {}),
-    responses: {
-      [status]: {
-        description: "Done",
-        ...(route.response ? { content: { "application/json": { schema: schemaOf(route.response, "output") } } } : {}),
-      },
-      ...Object.fromEntries(
-        Object.entries(ERRORS).map(([code, description]) => [
-          code,
-          { description, content: { "application/json": { schema: { $ref: "#/components/schemas/Error" } } } },
-        ]),
-      ),
-    },
+    responses: { [String(statusOf(route))]: success(route), ...errorsOf(route) },
   };
+}
+
+/** Stable and unique: clients make method names of it. */
+function operationId(route: AnyRoute): string {
+  return `${route.method}_${route.path.replace(/^\/|:/g, "").replace(/\W+/g, "_")}`;
+}
+
+/** The status of an answer without an error. */
+export function statusOf(route: AnyRoute): number {
+  return route.status ?? (route.response ? 200 : 204);
+}
+
+/** The right that a route asks for, as a sentence. */
+export function permissionOf(route: AnyRoute): string {
+  return `Needs the right to ${route.verb} ${route.kind.replace("_", " ")}: role ${neededRole(route.verb, route.kind)}.`;
+}
+
+function success(route: AnyRoute): object {
+  const types = route.produces ?? (route.response ? ["application/json"] : []);
+  if (types.length === 0) return { description: "Done" };
+  const schema = route.response ? schemaOf(route.response, "output") : {};
+  return {
+    description: "Done",
+    content: Object.fromEntries(
+      types.map((type) => [type, { schema: type === "application/json" ? schema : { type: "string" } }]),
+    ),
+  };
+}
+
+function errorsOf(route: AnyRoute): object {
+  const errors: Record<string, string> = {
+    ...ERRORS,
+    ...(route.method === "get" ? {} : WRITE_ERRORS),
+    ...(route.rate ? { "429": "Too often; `Retry-After` says when again" } : {}),
+  };
+  const content = { "application/json": { schema: { $ref: "#/components/schemas/Error" } } };
+  return Object.fromEntries(Object.entries(errors).map(([code, description]) => [code, { description, content }]));
 }
 
 function parametersOf(schema: z.ZodType | undefined, place: "path" | "query"): object[] {

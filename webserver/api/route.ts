@@ -1,10 +1,11 @@
 import type { Request, RequestHandler, Response, Router } from "express";
-import type { z } from "zod";
-import { InvalidInputError } from "../../core/errors.ts";
+import { z } from "zod";
+import { InvalidInputError, SluiceError } from "../../core/errors.ts";
 import type { CommandContext } from "../../store/commands/index.ts";
 import type { Store } from "../../store/store.ts";
 import { requires } from "../auth/authenticate.ts";
 import type { Principal, ResourceKind, Verb } from "../auth/policy.ts";
+import { type Rate, RateLimiter } from "../auth/rate-limit.ts";
 import type { WebDeps } from "../deps.ts";
 
 /** What a handler gets: the checked input, who asks, and the means to answer. */
@@ -50,12 +51,22 @@ export interface RouteSpec<P extends Shape, Q extends Shape, B extends Shape, R 
   readonly kind: ResourceKind;
   readonly tag: string;
   readonly summary: string;
+  /** What the summary cannot say; Markdown, for the document. */
+  readonly about?: string;
   readonly params?: P;
+  /** Absent: a query is refused. */
   readonly query?: Q;
+  /** Absent: a body is refused. */
   readonly body?: B;
   readonly response?: R;
-  /** Default 200; 204 when there is no response schema on delete. */
+  /** Default 200; 204 without a response schema. */
   readonly status?: number;
+  /** Media types that it answers beside, or instead of, JSON. */
+  readonly produces?: readonly string[];
+  /** Request headers with a meaning of their own. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** How often one principal may call it; unlimited when absent. */
+  readonly rate?: Rate;
   readonly handler: (
     call: Call<Output<P>, Output<Q>, Output<B>>,
   ) => Promise<(R extends z.ZodType ? z.input<R> : undefined) | Answer | typeof ANSWERED>;
@@ -74,15 +85,17 @@ export function defineRoute<
   return spec as unknown as AnyRoute;
 }
 
-/** Mounts a route on the router. */
+const NOTHING = z.strictObject({});
+
+/** Mounts a route on the router: who may, how often, in which form, and only then the handler. */
 export function mount(router: Router, route: AnyRoute, deps: WebDeps): void {
   const handle: RequestHandler = async (request, response) => {
     const principal = request.access?.principal;
     if (!principal) throw new Error("a guarded route ran without a principal");
     const call: Call<unknown, unknown, unknown> = {
       path: check(route.params, request.params, "path"),
-      query: check(route.query, request.query, "query"),
-      body: check(route.body, request.body ?? {}, "body"),
+      query: check(route.query ?? NOTHING, request.query, "query"),
+      body: check(route.body ?? (route.method === "get" ? undefined : NOTHING), request.body ?? {}, "body"),
       deps,
       store: deps.store,
       principal,
@@ -102,8 +115,28 @@ export function mount(router: Router, route: AnyRoute, deps: WebDeps): void {
     if (route.response) response.json(route.response.parse(result));
     else response.end();
   };
-  router[route.method](route.path, requires(route.verb, route.kind), handle);
+  router[route.method](route.path, requires(route.verb, route.kind), limitedTo(route.rate, deps), onlyJson, handle);
 }
+
+/** Refuses with 429 who calls more often than the route allows. */
+function limitedTo(rate: Rate | undefined, deps: WebDeps): RequestHandler {
+  if (!rate) return (_request, _response, next) => next();
+  const limiter = new RateLimiter(deps.clock, rate);
+  return (request, response, next) => {
+    const seconds = limiter.take(request.access?.principal.actor ?? "");
+    if (seconds === 0) return next();
+    response.setHeader("Retry-After", String(seconds));
+    next(new SluiceError("too_many_requests", `That is too often. Try again in ${seconds} s.`));
+  };
+}
+
+/** A body has to be JSON: a form of another site can send anything else. */
+const onlyJson: RequestHandler = (request, _response, next) => {
+  const hasBody = request.headers["transfer-encoding"] !== undefined || Number(request.headers["content-length"]) > 0;
+  const isWrite = request.method !== "GET" && request.method !== "HEAD";
+  if (!isWrite || !hasBody || request.is("application/json")) return next();
+  next(new SluiceError("unsupported_media_type", "Send the body as application/json."));
+};
 
 function check(schema: Shape, value: unknown, place: string): unknown {
   if (!schema) return undefined;

@@ -1,9 +1,20 @@
 import { z } from "zod";
+import { NotFoundError } from "../../core/errors.ts";
 import { TASK_STATES } from "../../core/states.ts";
-import type { TaskInstanceInRun } from "../../store/store.ts";
-import { date, iso, isoNow, seconds } from "./conventions.ts";
+import type { Affected } from "../../store/commands/index.ts";
+import type { DagRunRow, TaskInstanceRow } from "../../store/rows.ts";
+import type { Store, TaskInstanceInRun } from "../../store/store.ts";
+import { dagId, date, iso, isoNow, runId, seconds, taskId, wholeNumber } from "./conventions.ts";
 
-/** A task instance as Airflow's API shows it; `reason` and `epoch` are ours. */
+/** The path of one task instance, with or without its map index. */
+export const taskPath = z.object({
+  dag_id: dagId,
+  dag_run_id: runId,
+  task_id: taskId,
+  map_index: wholeNumber(-1, 1_000_000_000).optional(),
+});
+
+/** A task instance as Airflow's API shows it; `reason` and `due_at` are ours. */
 export const taskAnswer = z.object({
   id: z.string(),
   dag_id: z.string(),
@@ -23,6 +34,7 @@ export const taskAnswer = z.object({
   pool_slots: z.number().int(),
   queue: z.string(),
   priority_weight: z.number(),
+  operator: z.string(),
   operator_name: z.string(),
   executor: z.string().nullable(),
   scheduled_when: date,
@@ -53,6 +65,7 @@ export function toTaskInstance(task: TaskInstanceInRun): z.input<typeof taskAnsw
     pool_slots: task.poolSlots,
     queue: task.queue,
     priority_weight: task.priorityWeight,
+    operator: task.operator,
     operator_name: task.operator,
     executor: task.executor,
     scheduled_when: iso(task.scheduledAt),
@@ -61,4 +74,38 @@ export function toTaskInstance(task: TaskInstanceInRun): z.input<typeof taskAnsw
     note: task.note,
     reason: task.reason,
   };
+}
+
+/** The task instance of a path, or 404. */
+export async function findTask(store: Store, path: z.output<typeof taskPath>): Promise<TaskInstanceInRun> {
+  const task = await store.tasks.find(path.dag_id, path.dag_run_id, path.task_id, path.map_index ?? -1);
+  if (task) return task;
+  const index = path.map_index === undefined || path.map_index < 0 ? "" : `[${path.map_index}]`;
+  throw new NotFoundError(
+    `Run "${path.dag_run_id}" of "${path.dag_id}" has no task instance "${path.task_id}"${index}.`,
+  );
+}
+
+/** A row with the ids of its run. */
+export function inRun(run: DagRunRow, task: TaskInstanceRow): TaskInstanceInRun {
+  return { ...task, dagId: run.dagId, runId: run.runId, logicalDate: run.logicalDate, runAfter: run.runAfter };
+}
+
+/** What a command would touch, as it is now. */
+export function toAffected(affected: readonly Affected[]) {
+  return {
+    task_instances: affected.map(({ run, task }) => toTaskInstance(inRun(run, task))),
+    total_entries: affected.length,
+  };
+}
+
+/** What a command has touched, as it is afterwards. */
+export async function toChanged(store: Store, affected: readonly Affected[]) {
+  const after = await store.tasks.grid([...new Set(affected.map(({ run }) => run.runKey))]);
+  return toAffected(
+    affected.flatMap(({ run, task }) => {
+      const now = after.get(run.runKey)?.find((row) => row.tiNo === task.tiNo);
+      return now ? [{ run, task: now }] : [];
+    }),
+  );
 }

@@ -2,9 +2,28 @@ import { z } from "zod";
 import { ConflictError, NotFoundError } from "../../core/errors.ts";
 import type { XComRow } from "../../store/rows.ts";
 import type { Store, TaskInstanceInRun } from "../../store/store.ts";
-import { collection, date, flag, isoNow, pageOf, pageQuery, safeJson } from "./conventions.ts";
+import {
+  collection,
+  dagId,
+  date,
+  flag,
+  iso,
+  isoNow,
+  matches,
+  orAll,
+  orderQuery,
+  pageQuery,
+  pattern,
+  refuse,
+  runId,
+  safeJson,
+  slice,
+  sorted,
+  taskId,
+} from "./conventions.ts";
 import { type AnyRoute, type Call, defineRoute } from "./route.ts";
-import { findTask, taskPath } from "./task-instances.ts";
+import { findRun } from "./run-answers.ts";
+import { findTask, inRun, taskPath } from "./task-answers.ts";
 
 const BASE = "/v2/dags/:dag_id/dagRuns/:dag_run_id/taskInstances/:task_id/xcomEntries";
 const xcomKey = z
@@ -12,7 +31,8 @@ const xcomKey = z
   .min(1)
   .max(512)
   .regex(/^[^\p{Cc}]+$/u, "holds control characters");
-const entryPath = taskPath.extend({ xcom_key: xcomKey });
+const onePath = taskPath.omit({ map_index: true });
+const entryPath = onePath.extend({ xcom_key: xcomKey });
 const mapQuery = {
   map_index: z
     .string()
@@ -21,8 +41,8 @@ const mapQuery = {
     .optional(),
 };
 
-/** Largest value that the API writes, bytes of JSON. */
-const VALUE_LIMIT = 1_000_000;
+/** Largest value that the API writes where the installation says nothing else, bytes of JSON. */
+const VALUE_LIMIT = 262_144;
 
 const entry = z.object({
   key: z.string(),
@@ -31,6 +51,8 @@ const entry = z.object({
   task_id: z.string(),
   map_index: z.number().int(),
   timestamp: date,
+  logical_date: date,
+  run_after: date,
   size: z.number().int(),
 });
 const entryWithValue = entry.extend({ value: z.unknown() });
@@ -43,18 +65,29 @@ export const XCOM_ROUTES: readonly AnyRoute[] = [
     verb: "read",
     kind: "xcom",
     tag: "XCom",
-    summary: "List the XComs of a task instance",
-    params: taskPath,
-    query: z.strictObject({ ...pageQuery, ...mapQuery, xcom_key_pattern: z.string().max(512).optional() }),
+    summary: "List the XComs of a task instance, or of a whole run (task_id ~)",
+    params: z.object({ dag_id: dagId, dag_run_id: runId, task_id: orAll(taskId) }),
+    query: z.strictObject({
+      ...pageQuery,
+      ...mapQuery,
+      xcom_key: xcomKey.optional(),
+      xcom_key_pattern: pattern.optional(),
+      order_by: orderQuery(["key", "task_id", "map_index", "timestamp"]),
+    }),
     response: collection("xcom_entries", entry),
     async handler({ store, path, query }) {
-      const task = await findTask(store, { ...path, map_index: query.map_index });
-      const rows = (await store.tasks.xcoms(task.runKey, task.tiNo)).filter((row) =>
-        row.key.includes(query.xcom_key_pattern ?? ""),
+      const all = path.task_id === "~" ? await ofRun(store, path, query.map_index) : await ofTask(store, path, query);
+      const found = all.filter(
+        ({ row }) => row.key === (query.xcom_key ?? row.key) && matches(row.key, query.xcom_key_pattern),
       );
-      const { limit = 50, offset = 0 } = pageOf(query);
+      const rows = sorted(found, query.order_by, {
+        key: ({ row }) => row.key,
+        task_id: ({ row }) => row.taskId,
+        map_index: ({ row }) => row.mapIndex,
+        timestamp: ({ row }) => row.createdAt,
+      });
       return {
-        xcom_entries: rows.slice(offset, offset + limit).map((row) => toEntry(task, row)),
+        xcom_entries: slice(rows, query).map(({ task, row }) => toEntry(task, row)),
         total_entries: rows.length,
       };
     },
@@ -66,7 +99,7 @@ export const XCOM_ROUTES: readonly AnyRoute[] = [
     kind: "xcom",
     tag: "XCom",
     summary: "Add an XCom; refused when the key exists",
-    params: taskPath,
+    params: onePath,
     body: z.strictObject({ key: xcomKey, value: safeJson, map_index: z.number().int().min(-1).default(-1) }),
     response: entryWithValue,
     status: 201,
@@ -121,14 +154,43 @@ export const XCOM_ROUTES: readonly AnyRoute[] = [
     async handler({ store, path, query, commands }) {
       const task = await findTask(store, { ...path, map_index: query.map_index });
       await findEntry(store, task, path.xcom_key);
-      await store.commit(
+      const result = await store.commit(
         [{ kind: "xcom.delete", runKey: task.runKey, tiNo: task.tiNo, key: path.xcom_key }],
         commands.actor,
       );
+      if (!result.ok) throw new ConflictError(result.message);
       return undefined;
     },
   }),
 ];
+
+interface Found {
+  readonly task: TaskInstanceInRun;
+  readonly row: XComRow;
+}
+
+async function ofTask(
+  store: Store,
+  path: z.output<typeof onePath>,
+  query: { readonly map_index?: number },
+): Promise<readonly Found[]> {
+  const task = await findTask(store, { ...path, map_index: query.map_index });
+  return (await store.tasks.xcoms(task.runKey, task.tiNo)).map((row) => ({ task, row }));
+}
+
+async function ofRun(
+  store: Store,
+  path: { readonly dag_id: string; readonly dag_run_id: string },
+  mapIndex: number | undefined,
+): Promise<readonly Found[]> {
+  const run = await findRun(store, path.dag_id, path.dag_run_id);
+  const [tasks, rows] = await Promise.all([store.tasks.ofRun(run.runKey), store.tasks.xcoms(run.runKey)]);
+  const byNumber = new Map(tasks.map((task) => [task.tiNo, inRun(run, task)]));
+  return rows.flatMap((row) => {
+    const task = byNumber.get(row.tiNo);
+    return task && row.mapIndex === (mapIndex ?? row.mapIndex) ? [{ task, row }] : [];
+  });
+}
 
 async function findEntry(store: Store, task: TaskInstanceInRun, key: string): Promise<XComRow> {
   const row = (await store.tasks.xcoms(task.runKey, task.tiNo)).find((each) => each.key === key);
@@ -137,16 +199,15 @@ async function findEntry(store: Store, task: TaskInstanceInRun, key: string): Pr
 }
 
 async function write(
-  { store, commands }: Pick<Call<unknown, unknown, unknown>, "store" | "commands">,
+  { store, commands, deps }: Pick<Call<unknown, unknown, unknown>, "store" | "commands" | "deps">,
   task: TaskInstanceInRun,
   key: string,
   value: unknown,
 ) {
   const json = JSON.stringify(value);
-  if (Buffer.byteLength(json) > VALUE_LIMIT)
-    throw new ConflictError(
-      `The value is larger than ${VALUE_LIMIT} bytes. Keep it elsewhere and hand over its address.`,
-    );
+  const limit = deps.xcomLimitBytes ?? VALUE_LIMIT;
+  if (Buffer.byteLength(json) > limit)
+    refuse("body.value", `is larger than ${limit} bytes; keep it elsewhere and hand over its address`);
   const result = await store.commit(
     [{ kind: "xcom.set", runKey: task.runKey, tiNo: task.tiNo, key, json, attempt: null }],
     commands.actor,
@@ -163,6 +224,8 @@ function toEntry(task: TaskInstanceInRun, row: XComRow): z.input<typeof entry> {
     task_id: task.taskId,
     map_index: task.mapIndex,
     timestamp: isoNow(row.createdAt),
+    logical_date: iso(task.logicalDate),
+    run_after: isoNow(task.runAfter),
     size: row.size,
   };
 }

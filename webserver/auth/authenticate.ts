@@ -19,6 +19,9 @@ declare module "express-serve-static-core" {
 /** Name of the session cookie. */
 export const SESSION_COOKIE = "sluice_session";
 
+/** How exactly a token's last use is known; writing it down at each request would cost more than the request. */
+const TOUCH_EVERY_MS = 60_000;
+
 /** Finds out who asks: a session cookie, or `Authorization: Bearer …`. Sets `request.access`; refuses nothing. */
 export function authenticate(deps: WebDeps): RequestHandler {
   return async (request, _response, next) => {
@@ -32,7 +35,8 @@ async function fromBearer(deps: WebDeps, request: Request): Promise<Access | und
   if (!match?.[1]) return undefined;
   const token = await deps.store.access.token(hashToken(match[1]));
   if (!token || token.revokedAt !== null) return undefined;
-  void deps.store.access.touchToken(token.id).catch(() => {});
+  if (token.lastUsedAt === null || deps.clock.now() - token.lastUsedAt > TOUCH_EVERY_MS)
+    void deps.store.access.touchToken(token.id).catch(() => {});
   return {
     principal: { actor: `token:${token.name}`, name: token.name, role: token.role, userId: null, via: "token" },
     session: undefined,

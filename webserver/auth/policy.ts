@@ -51,7 +51,8 @@ export function allow(principal: Principal, verb: Verb, kind: ResourceKind): Dec
   };
 }
 
-function neededRole(verb: Verb, kind: ResourceKind): UserRow["role"] {
+/** The least role that may do it. */
+export function neededRole(verb: Verb, kind: ResourceKind): UserRow["role"] {
   if (kind === "self") return "viewer";
   if (kind === "token" || kind === "config") return "admin";
   if (kind === "variable" || kind === "connection") return "op";
