@@ -63,11 +63,23 @@ async function openSqlite(path: string, secrets: Secrets, options: StoreOptions)
       close: release,
     });
     if (exclusive && hintFile !== undefined) owned.push(watchHint(hintFile, () => store.announceForeign()));
+    if (options.followMs !== undefined) owned.push(follow(reader, store, options.followMs));
     return store;
   } catch (error) {
     release();
     throw storeUnavailable(error, path);
   }
+}
+
+/** Announces what other processes commit; asking whether there is anything costs microseconds. Returns what ends it. */
+function follow(reader: Connection, store: SqliteStore, everyMs: number): () => void {
+  let seen: unknown;
+  const timer = setInterval(() => {
+    const version = reader.all("pragma data_version", [])[0]?.[0];
+    if (version !== seen) store.announceForeign();
+    seen = version;
+  }, everyMs).unref();
+  return () => clearInterval(timer);
 }
 
 /** A new file is this user's alone; SQLite gives the files beside it the same mode. */

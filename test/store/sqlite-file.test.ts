@@ -133,6 +133,17 @@ describe("a SQLite file", () => {
     await up.close();
   });
 
+  it("follows what another process commits, without hints and without commits of its own", async () => {
+    const path = folder().file("s.db");
+    const up = await open(path, { exclusive: true });
+    await putDag(up, "d");
+    const web = await open(path, { followMs: 5 });
+    const heard = new Promise<CommitNotice>((resolve) => web.onCommit(resolve));
+    await commit(up, [{ kind: "dag.pause", dagId: "d", isPaused: true }]);
+    expect((await heard).dagIds).to.deep.equal(["d"]);
+    await Promise.all([up.close(), web.close()]);
+  });
+
   it("notices what others committed at its own next commit, without any hint", async () => {
     const path = folder().file("s.db");
     const up = await open(path, { exclusive: true });
