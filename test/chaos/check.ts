@@ -85,9 +85,10 @@ function isDecision({ kind, actor, fromState }: EventRow): boolean {
 
 function countClears(events: readonly EventRow[]): ReadonlyMap<string, number> {
   const clears = new Map<string, number>();
-  for (const { kind, actor, toState, runKey, tiNo } of events) {
-    if (kind !== "task.state" || !actor.startsWith("chaos:") || (toState !== "none" && toState !== "restarting"))
-      continue;
+  for (const { kind, actor, dagId, toState, runKey, tiNo } of events) {
+    if (kind !== "task.state" || (toState !== "none" && toState !== "restarting")) continue;
+    // Besides the client, only a backfill clears: the runs of its DAG that it repeats.
+    if (!actor.startsWith("chaos:") && dagId !== "daily") continue;
     clears.set(`${runKey} ${tiNo}`, (clears.get(`${runKey} ${tiNo}`) ?? 0) + 1);
   }
   return clears;
