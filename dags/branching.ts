@@ -62,7 +62,7 @@ dag
   .case(van)
   .case(lorry);
 
-const delivered = dag.task(
+dag.task(
   "delivered",
   async ({ bike, van, lorry }: { bike?: string; van?: string; lorry?: string }) => bike ?? van ?? lorry,
   { triggerRule: "none_failed_min_one_success" },
