@@ -59,7 +59,7 @@ export class RunSteps {
     if (tiNo >= run.memory.size) return false;
     const before = run.memory.stateOf(tiNo);
     if (run.instance(tiNo).epoch !== epoch || (before !== "running" && before !== "restarting")) return false;
-    const isValue = outcome.kind === "success" && before === "running" && run.task(tiNo).doXcomPush;
+    const isValue = outcome.kind === "success" && before === "running" && run.memory.taskOf(tiNo)?.doXcomPush === true;
     const value = isValue ? returnValueJson : undefined;
     draft.finishAttempt(run, attempt, outcome, value);
     draft.outcomes.push(report);

@@ -28,7 +28,10 @@ export type Change =
       readonly tasks: readonly NewTaskInstance[];
       readonly ownerId?: string;
     }
-  /** Guard: the run is in one of `from`. Sets start/end dates. `bumpRevision` for commands from outside the owner. */
+  /**
+   * Guard: the run is in one of `from`. Sets start/end dates. `bumpRevision` for commands from outside the owner. `params`: what its
+   * tasks get from now on, when it moves to a version with other params.
+   */
   | {
       readonly kind: "run.state";
       readonly runKey: RunKey;
@@ -37,6 +40,7 @@ export type Change =
       readonly reason?: string;
       readonly bumpRevision?: boolean;
       readonly versionId?: number;
+      readonly params?: JsonObject;
       readonly countClear?: boolean;
     }
   /** Guard per row: (state, epoch) as stated. `fence`: the owner's lease; refused when the run has another owner epoch. */
@@ -51,6 +55,8 @@ export type Change =
     }
   /** Appends task instances to a run (mapping; a clear that moves a run to a newer version). */
   | { readonly kind: "task.append"; readonly runKey: RunKey; readonly tasks: readonly NewTaskInstance[] }
+  /** What the new version of a run says about tasks it has already: operator, pool, slots, queue, executor, weight. */
+  | { readonly kind: "task.refit"; readonly runKey: RunKey; readonly tasks: readonly NewTaskInstance[] }
   | { readonly kind: "task.note"; readonly runKey: RunKey; readonly tiNo: number; readonly note: string | null }
   | { readonly kind: "run.note"; readonly runKey: RunKey; readonly note: string | null }
   | { readonly kind: "run.delete"; readonly runKey: RunKey }

@@ -44,6 +44,8 @@ function apply(scope: Scope, change: Change): Step<ChangeResult> {
       return runs.setRunState(scope, change);
     case "task.append":
       return runs.appendTasks(scope, change);
+    case "task.refit":
+      return tasks.refitTasks(scope, change);
     case "task.note":
       return tasks.noteTask(scope, change);
     case "run.note":

@@ -173,12 +173,14 @@ export function* setRunState(scope: Scope, change: Of<"run.state">): Step<Change
     ...(change.bumpRevision ? ["revision = revision + 1"] : []),
     ...(change.countClear ? ["clear_number = clear_number + 1"] : []),
     ...(change.versionId === undefined ? [] : ["version_id = ?"]),
+    ...(change.params === undefined ? [] : ["params = ?"]),
   ];
   const { changes } = yield* run(
     `update dag_run set ${sets.join(", ")} where id = ? and state = ?`,
     to,
     ...dateParams,
     ...(change.versionId === undefined ? [] : [change.versionId]),
+    ...(change.params === undefined ? [] : [JSON.stringify(change.params)]),
     runKey,
     present,
   );

@@ -164,6 +164,28 @@ function* staleTask(runKey: RunKey, transition: TaskTransition): Step<GuardFailu
   );
 }
 
+const REFIT =
+  "update task_instance set operator = ?, pool = ?, pool_slots = ?, queue = ?, executor = ?, priority_weight = ? where run_key = ? and ti_no = ?";
+
+/** What another version says about task instances that exist. One event per instance that waits in another line from now on. */
+export function* refitTasks(scope: Scope, change: Of<"task.refit">): Step<ChangeResult> {
+  const { runKey, tasks } = change;
+  const dagId = yield* scope.dagOf(runKey);
+  for (const task of tasks) {
+    const { tiNo, pool, poolSlots } = task;
+    const row = yield* first(
+      "select pool, pool_slots from task_instance where run_key = ? and ti_no = ?",
+      runKey,
+      tiNo,
+    );
+    if (row === undefined) throw new GuardFailure("missing", `Run ${runKey} has no task instance ${tiNo}.`);
+    yield* run(REFIT, task.operator, pool, poolSlots, task.queue, task.executor, task.priorityWeight, runKey, tiNo);
+    if (row[0] !== pool || row[1] !== poolSlots)
+      scope.event({ kind: "task.refitted", dagId, runKey, tiNo, detail: { from: row[0], pool, poolSlots } });
+  }
+  return {};
+}
+
 /** An operator's note on a task instance. */
 export function* noteTask(scope: Scope, change: Of<"task.note">): Step<ChangeResult> {
   const { runKey, tiNo, note } = change;

@@ -3,7 +3,7 @@ import type { JsonObject } from "../../core/json.ts";
 import { mergeParams } from "../../core/params.ts";
 import { timetableFromSpec } from "../../core/timetable.ts";
 import type { BackfillRow, DagRunRow, Reprocess } from "../rows.ts";
-import { type CommandContext, commitOrThrow, dagOf, versionOf } from "./context.ts";
+import { activeDagOf, type CommandContext, checkedConf, commitOrThrow, isInstant, versionOf } from "./context.ts";
 import { cancelRun } from "./mark.ts";
 
 export interface BackfillInput {
@@ -35,7 +35,7 @@ export const BACKFILL_LIMIT = 10_000;
 
 /** The dates a backfill would cover, in the order they would run. Throws when the DAG has no dates to fill or the input is not usable. */
 export async function previewBackfill(context: CommandContext, input: BackfillInput): Promise<readonly BackfillDate[]> {
-  const dag = await dagOf(context.store, input.dagId);
+  const dag = await activeDagOf(context.store, input.dagId);
   const { definition } = await versionOf(context.store, dag.currentVersionId);
   checkInput(input);
   if (
@@ -48,7 +48,7 @@ export async function previewBackfill(context: CommandContext, input: BackfillIn
       [{ path: "dag_id", message: "has no recurring schedule" }],
     );
   }
-  const merged = mergeParams(definition, input.conf ?? {});
+  const merged = mergeParams(definition, checkedConf(input.conf ?? {}));
   if (!merged.ok)
     throw new InvalidInputError("The conf of the backfill does not fit the params of the DAG.", merged.issues);
   const timetable = timetableFromSpec(definition.timetable, {
@@ -86,6 +86,8 @@ function dateOf(logicalDate: number, run: DagRunRow | undefined, reprocess: Repr
 /** Stores the backfill; the scheduler creates its runs, as many at once as it allows. One active backfill per DAG. */
 export async function createBackfill(context: CommandContext, input: BackfillInput): Promise<BackfillRow> {
   const dates = await previewBackfill(context, input);
+  if (dates.length === 0)
+    throw new ConflictError("Nothing to do: the schedule has no date in the range. Choose other dates.");
   if (!dates.some((date) => date.action !== "skip"))
     throw new ConflictError(
       `Nothing to do: each of the ${dates.length} dates in the range is left alone. Choose other dates or another reprocess mode.`,
@@ -135,7 +137,7 @@ export async function cancelBackfill(context: CommandContext, backfillId: number
   const queued = await context.store.runs.list({ backfillId, states: ["queued"], limit: 1_000 });
   await commitOrThrow(context, [{ kind: "backfill.cancel", backfillId }]);
   // With their task instances: a run that has ended has no open instance.
-  for (const run of queued.rows) await cancelRun(context, run.dagId, run.runId);
+  for (const run of queued.rows) await cancelRun(context, run.dagId, run.runId, ["queued"]);
   return backfillOf(context, backfillId);
 }
 
@@ -153,7 +155,7 @@ async function activeBackfill(context: CommandContext, backfillId: number): Prom
 }
 
 function checkInput(input: BackfillInput): void {
-  if (!(Number.isFinite(input.fromDate) && Number.isFinite(input.toDate)))
+  if (!(isInstant(input.fromDate) && isInstant(input.toDate)))
     throw new InvalidInputError("Give both dates of the backfill.", [{ path: "from_date", message: "is not a date" }]);
   if (input.fromDate > input.toDate)
     throw new InvalidInputError("The backfill ends before it starts.", [

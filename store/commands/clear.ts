@@ -1,22 +1,21 @@
 import { clearTransitions, selectForClear } from "../../core/clear.ts";
-import type { DagDefinition } from "../../core/definition.ts";
 import { InvalidInputError, NotFoundError } from "../../core/errors.ts";
-import { compileGraph, materializeTasks } from "../../core/graph.ts";
-import type { NewTaskInstance, TaskTransition } from "../../core/run.ts";
+import { type CompiledGraph, compileGraph } from "../../core/graph.ts";
 import { isRunTerminal } from "../../core/states.ts";
 import type { Change } from "../changes.ts";
 import { taskFacts } from "../facts.ts";
-import type { DagRunRow, TaskInstanceRow } from "../rows.ts";
+import type { DagRow, DagRunRow, TaskInstanceRow } from "../rows.ts";
 import {
   type CommandContext,
-  commitOrThrow,
+  carryOut,
   dagOf,
-  retryWhenStale,
+  type RunPlan,
   runOf,
   runsAround,
   UNFINISHED_RUN_STATES,
   versionOf,
 } from "./context.ts";
+import { planMove, stopAttempts, type VersionMove } from "./move.ts";
 
 export interface ClearInput {
   readonly dagId: string;
@@ -33,7 +32,7 @@ export interface ClearInput {
   readonly onlyRunning?: boolean;
   /** Move the runs to the newest version of the DAG; default: each keeps the version it began with. */
   readonly runOnLatestVersion?: boolean;
-  /** Default true: finished runs are queued again. */
+  /** Default true: finished runs are queued again. False is refused for them: what is cleared would never run. */
   readonly resetDagRuns?: boolean;
 }
 
@@ -45,8 +44,7 @@ export interface Affected {
 
 /** What a clear would touch, in run and task order. Changes nothing. */
 export async function previewClear(context: CommandContext, input: ClearInput): Promise<readonly Affected[]> {
-  const plans = await planClear(context, input);
-  return plans.flatMap((plan) => plan.affected);
+  return (await planClear(context, input)).plans.flatMap((plan) => plan.affected);
 }
 
 /**
@@ -54,133 +52,118 @@ export async function previewClear(context: CommandContext, input: ClearInput): 
  * counting (Airflow: max_tries = tries so far + retries). One atom per run.
  */
 export async function clearTasks(context: CommandContext, input: ClearInput): Promise<readonly Affected[]> {
-  return retryWhenStale(async () => {
-    const plans = (await planClear(context, input)).filter((plan) => plan.changes.length > 0);
-    for (const plan of plans) await commitOrThrow(context, plan.changes);
-    return plans.flatMap((plan) => plan.affected);
-  });
+  const { dag, plans } = await planClear(context, input);
+  const done = await carryOut(context, plans, (run) => planRunClear(context, run, input, dag));
+  return done.flatMap((plan) => plan.affected);
 }
 
-interface ClearPlan {
+interface ClearPlan extends RunPlan {
   readonly affected: readonly Affected[];
-  readonly changes: readonly Change[];
 }
 
-async function planClear(context: CommandContext, input: ClearInput): Promise<readonly ClearPlan[]> {
+async function planClear(
+  context: CommandContext,
+  input: ClearInput,
+): Promise<{ readonly dag: DagRow; readonly plans: readonly ClearPlan[] }> {
+  if (input.taskIds?.length === 0)
+    throw new InvalidInputError("Name at least one task to clear.", [{ path: "task_ids", message: "is empty" }]);
   const dag = await dagOf(context.store, input.dagId);
   const run = await runOf(context.store, input.dagId, input.runId);
   const runs = await runsAround(context.store, run, input.past ?? false, input.future ?? false);
   const plans: ClearPlan[] = [];
-  for (const each of runs) plans.push(await planRunClear(context, each, input, dag.currentVersionId));
-  return plans;
+  for (const each of runs) plans.push(await planRunClear(context, each, input, dag));
+  return { dag, plans };
 }
 
 async function planRunClear(
   context: CommandContext,
   run: DagRunRow,
   input: ClearInput,
-  latestVersionId: number,
+  dag: DagRow,
 ): Promise<ClearPlan> {
-  const { definition } = await versionOf(context.store, run.versionId);
+  const graph = compileGraph((await versionOf(context.store, run.versionId)).definition);
   const tasks = await context.store.tasks.ofRun(run.runKey);
-  rejectUnknownTasks(definition, input);
-  const graph = compileGraph(definition);
-  const facts = tasks.map(taskFacts);
-  const { mapIndex } = input;
-  const selected = new Set(
-    selectForClear(graph, facts, {
-      tasks: input.taskIds?.map((taskId) => (mapIndex === undefined ? taskId : { taskId, mapIndex })),
-      includeUpstream: input.upstream,
-      includeDownstream: input.downstream,
-      onlyFailed: input.onlyFailed,
-      onlyRunning: input.onlyRunning,
-    }),
-  );
-  const chosen = tasks.filter((task) => selected.has(task.tiNo));
-  const affected = chosen.map((task) => ({ run, task }));
-  if (chosen.length === 0) return { affected, changes: [] };
-  const transitions = clearTransitions(graph, facts, [...selected], `cleared by ${context.actor}`);
   const move =
-    input.runOnLatestVersion && run.versionId !== latestVersionId
-      ? await planMove(context, run, tasks, latestVersionId)
+    input.runOnLatestVersion && run.versionId !== dag.currentVersionId
+      ? await planMove(context.store, run, tasks, dag.currentVersionId)
       : undefined;
+  const chosen = choose(graph, run, tasks, input, move);
+  const affected = chosen.map((task) => ({ run, task }));
+  if (chosen.length === 0 && !isForNewTasks(input, move)) return { run, affected, changes: [] };
+  const isEnded = isRunTerminal(run.state);
+  if (isEnded && input.resetDagRuns === false)
+    throw new InvalidInputError(
+      `Run "${run.runId}" has ended, and nothing runs in an ended run: its tasks can be cleared only together with the run.`,
+      [{ path: "reset_dag_runs", message: "must not be false for a run that has ended" }],
+    );
+  const reason = `cleared by ${context.actor}`;
+  const dropped = new Set(move?.dropped.map(({ tiNo }) => tiNo));
+  const kept = chosen.filter(({ tiNo }) => !dropped.has(tiNo));
+  const transitions = clearTransitions(
+    move?.graph ?? graph,
+    tasks.map(taskFacts),
+    kept.map(({ tiNo }) => tiNo),
+    reason,
+  );
   const changes: Change[] = [
+    ...stopAttempts(run, move?.dropped ?? [], reason),
     {
       kind: "task.transitions",
       runKey: run.runKey,
       transitions: [...transitions, ...(move?.transitions ?? [])],
       bumpRevision: true,
       // One that ends meanwhile must be queued again, or what is cleared would never run.
-      ...(isRunTerminal(run.state) ? {} : { runIn: UNFINISHED_RUN_STATES }),
+      ...(isEnded ? {} : { runIn: UNFINISHED_RUN_STATES }),
     },
   ];
-  if (move?.added.length) changes.push({ kind: "task.append", runKey: run.runKey, tasks: move.added });
-  for (const task of chosen)
+  for (const task of kept)
     if (task.state !== "running") changes.push({ kind: "xcom.delete", runKey: run.runKey, tiNo: task.tiNo });
-  if (move)
-    changes.push({
+  if (move || isEnded)
+    changes.push(...(move?.changes ?? []), {
       kind: "run.state",
       runKey: run.runKey,
-      from: ["queued", "running", "success", "failed"],
-      to: isRunTerminal(run.state) ? "queued" : run.state,
-      reason: `moved to version ${move.versionNumber}`,
-      versionId: latestVersionId,
+      from: [run.state],
+      to: isEnded ? "queued" : run.state,
+      reason: move ? `${reason}, moved to version ${move.versionNumber}` : reason,
+      ...(move && { versionId: move.versionId, params: move.params }),
       countClear: true,
       bumpRevision: true,
     });
-  else if (isRunTerminal(run.state) && input.resetDagRuns !== false)
-    changes.push({
-      kind: "run.state",
-      runKey: run.runKey,
-      from: ["success", "failed"],
-      to: "queued",
-      reason: `cleared by ${context.actor}`,
-      countClear: true,
-      bumpRevision: true,
-    });
-  return { affected, changes };
+  return { run, affected, changes };
 }
 
-function rejectUnknownTasks(definition: DagDefinition, input: ClearInput): void {
-  const known = new Set(definition.tasks.map((task) => task.taskId));
-  const unknown = input.taskIds?.find((taskId) => !known.has(taskId));
-  if (unknown !== undefined)
-    throw new NotFoundError(`DAG "${definition.dagId}" has no task "${unknown}" in the version of this run.`);
-  if (input.taskIds?.length === 0)
-    throw new InvalidInputError("Name at least one task to clear.", [{ path: "task_ids", message: "is empty" }]);
-}
-
-interface MovePlan {
-  readonly transitions: readonly TaskTransition[];
-  readonly added: readonly NewTaskInstance[];
-  readonly versionNumber: number;
-}
-
-/** What changes in a run's rows when it goes over to another version: new tasks appear at the end, dropped ones are `removed`. */
-async function planMove(
-  context: CommandContext,
+/** The instances to clear. In earlier and later runs tasks that they do not have are passed over. */
+function choose(
+  graph: CompiledGraph,
   run: DagRunRow,
   tasks: readonly TaskInstanceRow[],
-  versionId: number,
-): Promise<MovePlan> {
-  const version = await versionOf(context.store, versionId);
-  const wanted = new Set(version.definition.tasks.map((task) => task.taskId));
-  const present = new Set(tasks.map((task) => task.taskId));
-  const first = tasks.reduce((max, task) => Math.max(max, task.tiNo), -1) + 1;
-  const added = materializeTasks(version.definition)
-    .filter((task) => !present.has(task.taskId))
-    .map((task, index) => ({ ...task, tiNo: first + index }));
-  const transitions = tasks
-    .filter((task) => !wanted.has(task.taskId) && task.state !== "removed" && task.state !== "running")
-    .map(
-      (task): TaskTransition => ({
-        tiNo: task.tiNo,
-        from: task.state,
-        to: "removed",
-        epoch: task.epoch,
-        newEpoch: task.epoch + 1,
-        reason: `version ${version.versionNumber} of "${run.dagId}" no longer has it`,
-      }),
+  input: ClearInput,
+  move: VersionMove | undefined,
+): readonly TaskInstanceRow[] {
+  const { mapIndex } = input;
+  const isHere = (taskId: string) =>
+    graph.taskIndex.has(taskId) &&
+    tasks.some((task) => task.taskId === taskId && (mapIndex === undefined || task.mapIndex === mapIndex));
+  const missing = input.taskIds?.find((taskId) => !isHere(taskId) && !move?.graph.taskIndex.has(taskId));
+  if (missing !== undefined && run.runId === input.runId)
+    throw new NotFoundError(
+      `Run "${run.runId}" of "${run.dagId}" has no task instance "${missing}"${mapIndex === undefined ? "" : `[${mapIndex}]`}.`,
     );
-  return { transitions, added, versionNumber: version.versionNumber };
+  const taskIds = input.taskIds?.filter(isHere);
+  if (taskIds?.length === 0) return [];
+  const selected = new Set(
+    selectForClear(graph, tasks.map(taskFacts), {
+      tasks: taskIds?.map((taskId) => (mapIndex === undefined ? taskId : { taskId, mapIndex })),
+      includeUpstream: input.upstream,
+      includeDownstream: input.downstream,
+      onlyFailed: input.onlyFailed,
+      onlyRunning: input.onlyRunning,
+    }),
+  );
+  return tasks.filter((task) => selected.has(task.tiNo));
+}
+
+/** Whether somebody asks for tasks by name that only the newest version has. */
+function isForNewTasks(input: ClearInput, move: VersionMove | undefined): boolean {
+  return move?.addedIds.some((taskId) => input.taskIds?.includes(taskId)) ?? false;
 }

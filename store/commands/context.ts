@@ -1,5 +1,6 @@
 import type { Clock } from "../../core/clock.ts";
-import { NotFoundError, SluiceError } from "../../core/errors.ts";
+import { ConflictError, InvalidInputError, NotFoundError, SluiceError } from "../../core/errors.ts";
+import type { JsonObject } from "../../core/json.ts";
 import type { RunState, TriggeredBy } from "../../core/states.ts";
 import type { Change, CommitResult } from "../changes.ts";
 import type { DagRow, DagRunRow, DagVersionRow, RunKey } from "../rows.ts";
@@ -28,6 +29,16 @@ export class StaleCommandError extends SluiceError {
 export async function dagOf(store: Store, dagId: string): Promise<DagRow> {
   const dag = await store.dags.get(dagId);
   if (!dag) throw new NotFoundError(`There is no DAG "${dagId}". \`sluice dags list\` shows all.`);
+  return dag;
+}
+
+/** The DAG, or `NotFoundError`, or `ConflictError` when no file defines it any more: nothing new can be started of it. */
+export async function activeDagOf(store: Store, dagId: string): Promise<DagRow> {
+  const dag = await dagOf(store, dagId);
+  if (!dag.isActive)
+    throw new ConflictError(
+      `DAG "${dag.dagId}" is no longer defined by any file in the DAG folder. Put its file back to run it.`,
+    );
   return dag;
 }
 
@@ -70,6 +81,42 @@ export async function retryWhenStale<T>(command: () => Promise<T>): Promise<T> {
   }
 }
 
+/** What a command does to one run. */
+export interface RunPlan {
+  readonly run: DagRunRow;
+  /** One atom; empty = nothing to do. */
+  readonly changes: readonly Change[];
+}
+
+/**
+ * Carries out the plans of several runs, one atom each. A plan that somebody was faster than is made again for its run alone: what
+ * is done already must not be done a second time. Gives the plans as they were carried out.
+ */
+export async function carryOut<Plan extends RunPlan>(
+  context: CommandContext,
+  plans: readonly Plan[],
+  planAgain: (run: DagRunRow) => Promise<Plan>,
+): Promise<readonly Plan[]> {
+  const done: Plan[] = [];
+  for (const first of plans) {
+    let plan: Plan | undefined = first;
+    await retryWhenStale(async () => {
+      if (plan === undefined) {
+        const run = await context.store.runs.get(first.run.runKey);
+        // Deleted meanwhile: nothing is left to do.
+        if (run === undefined) return;
+        plan = await planAgain(run);
+      }
+      const { changes } = plan;
+      const present = plan;
+      plan = undefined;
+      if (changes.length > 0) await commitOrThrow(context, changes);
+      done.push(present);
+    });
+  }
+  return done;
+}
+
 /** Runs of a DAG before and/or after one run by logical date, the run itself included: what "past" and "future" mean. */
 export async function runsAround(
   store: Store,
@@ -82,4 +129,26 @@ export async function runsAround(
   const to = future ? Number.MAX_SAFE_INTEGER : run.logicalDate;
   const rows = await store.runs.inRange(run.dagId, from, to);
   return rows.some((row: DagRunRow) => row.runKey === (run.runKey as RunKey)) ? rows : [...rows, run];
+}
+
+/** Largest `conf`, bytes of JSON. */
+const CONF_LIMIT = 65_536;
+
+/** The conf as it came, or `InvalidInputError` when it is too large to be kept with a run. */
+export function checkedConf(conf: JsonObject): JsonObject {
+  if (Buffer.byteLength(JSON.stringify(conf)) > CONF_LIMIT)
+    throw new InvalidInputError(
+      `conf is larger than ${CONF_LIMIT} bytes. Put large data where tasks can read it and pass its address.`,
+      [{ path: "conf", message: "too large" }],
+    );
+  return conf;
+}
+
+/** Years 0001 to 9999: what ISO 8601 writes with four digits, and every database stores. */
+const FIRST_INSTANT = Date.parse("0001-01-01T00:00:00Z");
+const LAST_INSTANT = Date.parse("9999-12-31T23:59:59.999Z");
+
+/** Whether a number is an instant (epoch ms) that can be stored and shown. */
+export function isInstant(value: number): boolean {
+  return Number.isInteger(value) && value >= FIRST_INSTANT && value <= LAST_INSTANT;
 }

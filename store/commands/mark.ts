@@ -1,19 +1,24 @@
+import { clearTransitions } from "../../core/clear.ts";
 import { NotFoundError } from "../../core/errors.ts";
 import { type CompiledGraph, compileGraph } from "../../core/graph.ts";
 import type { TaskTransition } from "../../core/run.ts";
-import { isActive, isRunTerminal, isTerminal, type TaskState } from "../../core/states.ts";
+import { isActive, isRunTerminal, isTerminal, type RunState, type TaskState } from "../../core/states.ts";
 import type { Change } from "../changes.ts";
-import type { AttemptId, DagRunRow, TaskInstanceRow } from "../rows.ts";
+import { taskFacts } from "../facts.ts";
+import type { DagRunRow, TaskInstanceRow } from "../rows.ts";
 import type { Affected } from "./clear.ts";
 import {
   type CommandContext,
+  carryOut,
   commitOrThrow,
+  type RunPlan,
   retryWhenStale,
   runOf,
   runsAround,
   UNFINISHED_RUN_STATES,
   versionOf,
 } from "./context.ts";
+import { stopAttempts } from "./move.ts";
 
 export interface MarkTaskInput {
   readonly dagId: string;
@@ -34,32 +39,34 @@ export async function previewMarkTask(context: CommandContext, input: MarkTaskIn
 
 /**
  * Sets task instances to a final state. A running attempt is fenced at once and stopped. What failed below because of them is
- * cleared, and a finished run is opened again, so that the run goes on from the mark (as Airflow does).
+ * cleared, and a finished run is opened again, so that the run goes on from the mark (as Airflow does). One atom per run.
  */
 export async function markTask(context: CommandContext, input: MarkTaskInput): Promise<readonly Affected[]> {
-  return retryWhenStale(async () => {
-    const plans = (await planMarks(context, input)).filter((plan) => plan.changes.length > 0);
-    for (const plan of plans) await commitOrThrow(context, plan.changes);
-    return plans.flatMap((plan) => plan.affected);
-  });
+  const done = await carryOut(context, await planMarks(context, input), (run) => planMark(context, run, input));
+  return done.flatMap((plan) => plan.affected);
 }
 
-async function planMarks(context: CommandContext, input: MarkTaskInput) {
+interface MarkPlan extends RunPlan {
+  readonly affected: readonly Affected[];
+}
+
+async function planMarks(context: CommandContext, input: MarkTaskInput): Promise<readonly MarkPlan[]> {
   const run = await runOf(context.store, input.dagId, input.runId);
   const runs = await runsAround(context.store, run, input.past ?? false, input.future ?? false);
   return Promise.all(runs.map((each) => planMark(context, each, input)));
 }
 
-async function planMark(
-  context: CommandContext,
-  run: DagRunRow,
-  input: MarkTaskInput,
-): Promise<{ affected: readonly Affected[]; changes: readonly Change[] }> {
+async function planMark(context: CommandContext, run: DagRunRow, input: MarkTaskInput): Promise<MarkPlan> {
   const graph = compileGraph((await versionOf(context.store, run.versionId)).definition);
   const tasks = await context.store.tasks.ofRun(run.runKey);
-  if (!tasks.some((task) => task.taskId === input.taskId)) {
-    if (run.runId !== input.runId) return { affected: [], changes: [] };
-    throw new NotFoundError(`Run "${run.runId}" of "${run.dagId}" has no task "${input.taskId}".`);
+  const { mapIndex } = input;
+  const isNamed = (task: TaskInstanceRow) =>
+    task.taskId === input.taskId && (mapIndex === undefined || task.mapIndex === mapIndex);
+  if (!tasks.some(isNamed)) {
+    if (run.runId !== input.runId) return { run, affected: [], changes: [] };
+    throw new NotFoundError(
+      `Run "${run.runId}" of "${run.dagId}" has no task instance "${input.taskId}"${mapIndex === undefined ? "" : `[${mapIndex}]`}.`,
+    );
   }
   const wanted = reach(graph, [input.taskId], input);
   const marked = tasks.filter(
@@ -67,25 +74,14 @@ async function planMark(
       wanted.has(task.taskId) &&
       task.state !== input.newState &&
       task.state !== "removed" &&
-      (input.mapIndex === undefined || task.taskId !== input.taskId || task.mapIndex === input.mapIndex),
+      (task.taskId !== input.taskId || isNamed(task)),
   );
-  if (marked.length === 0) return { affected: [], changes: [] };
+  if (marked.length === 0) return { run, affected: [], changes: [] };
   const reopened = input.newState === "failed" ? [] : failedBelow(graph, tasks, marked);
   const reason = `marked ${input.newState} by ${context.actor}`;
   const transitions = [
     ...marked.map((task) => endTransition(task, input.newState, reason)),
-    ...reopened.map(
-      (task): TaskTransition => ({
-        tiNo: task.tiNo,
-        from: task.state,
-        to: "none",
-        epoch: task.epoch,
-        newEpoch: task.epoch + 1,
-        dueAt: null,
-        branch: null,
-        reason,
-      }),
-    ),
+    ...clearTransitions(graph, tasks.map(taskFacts), reopened, reason),
   ];
   const changes: Change[] = [
     ...stopAttempts(run, marked, reason),
@@ -98,6 +94,7 @@ async function planMark(
       ...(isRunTerminal(run.state) ? {} : { runIn: UNFINISHED_RUN_STATES }),
     },
   ];
+  for (const tiNo of reopened) changes.push({ kind: "xcom.delete", runKey: run.runKey, tiNo });
   if (isRunTerminal(run.state))
     changes.push({
       kind: "run.state",
@@ -107,7 +104,7 @@ async function planMark(
       reason,
       bumpRevision: true,
     });
-  return { affected: marked.map((task) => ({ run, task })), changes };
+  return { run, affected: marked.map((task) => ({ run, task })), changes };
 }
 
 /** The ids of these tasks and, as asked, of everything above or below them. */
@@ -131,30 +128,24 @@ function reach(
   return found;
 }
 
-/** Instances below the marked ones that failed only because something above them had. */
+const FAILED_STATES: readonly TaskState[] = ["failed", "upstream_failed"];
+
+/** Instances below the marked ones that failed, or could not begin because something above them had (as Airflow). */
 function failedBelow(
   graph: CompiledGraph,
   tasks: readonly TaskInstanceRow[],
   marked: readonly TaskInstanceRow[],
-): readonly TaskInstanceRow[] {
+): readonly number[] {
   const below = reach(graph, [...new Set(marked.map((task) => task.taskId))], { downstream: true });
   const own = new Set(marked.map((task) => task.tiNo));
-  return tasks.filter((task) => below.has(task.taskId) && !own.has(task.tiNo) && task.state === "upstream_failed");
+  return tasks
+    .filter((task) => below.has(task.taskId) && !own.has(task.tiNo) && FAILED_STATES.includes(task.state))
+    .map((task) => task.tiNo);
 }
 
 /** A final state decided by a person; the epoch moves on, so that a running attempt can no longer say otherwise. */
 export function endTransition(task: TaskInstanceRow, to: TaskState, reason: string): TaskTransition {
   return { tiNo: task.tiNo, from: task.state, to, epoch: task.epoch, newEpoch: task.epoch + 1, dueAt: null, reason };
-}
-
-/** Closes the attempt rows of running instances before their instances are decided; the executor stops the processes on the hint. */
-export function stopAttempts(run: DagRunRow, tasks: readonly TaskInstanceRow[], message: string): Change[] {
-  return tasks
-    .filter((task) => task.state === "running" || task.state === "restarting")
-    .map((task): Change => {
-      const attempt: AttemptId = { runKey: run.runKey, tiNo: task.tiNo, tryNumber: task.tryNumber, epoch: task.epoch };
-      return { kind: "attempt.finish", attempt, state: "cancelled", error: { name: "Cancelled", message } };
-    });
 }
 
 export interface MarkRunInput {
@@ -174,14 +165,30 @@ export async function previewMarkRun(context: CommandContext, input: MarkRunInpu
  * skipped; with `success` every task that is not yet a success becomes one.
  */
 export async function markRun(context: CommandContext, input: MarkRunInput): Promise<readonly Affected[]> {
+  return endRun(context, input, ["queued", "running", "success", "failed"]);
+}
+
+/** As `markRun`, but leaves a run alone that is in none of the states `onlyFrom` (any more). */
+async function endRun(
+  context: CommandContext,
+  input: MarkRunInput,
+  onlyFrom: readonly RunState[],
+): Promise<readonly Affected[]> {
   return retryWhenStale(async () => {
     const run = await runOf(context.store, input.dagId, input.runId);
+    if (!onlyFrom.includes(run.state)) return [];
     const reason = `marked ${input.newState} by ${context.actor}`;
     const tasks = await unfinished(context, run, input.newState);
     const transitions = tasks.map((task) => endTransition(task, endState(task, input.newState), reason));
     const changes: Change[] = [...stopAttempts(run, tasks, reason)];
     if (transitions.length > 0)
-      changes.push({ kind: "task.transitions", runKey: run.runKey, transitions, bumpRevision: true });
+      changes.push({
+        kind: "task.transitions",
+        runKey: run.runKey,
+        transitions,
+        bumpRevision: true,
+        runIn: [run.state],
+      });
     if (run.state !== input.newState)
       changes.push({
         kind: "run.state",
@@ -215,9 +222,15 @@ function endState(task: TaskInstanceRow, newState: MarkRunInput["newState"]): Ta
   return isActive(task.state) ? "failed" : "skipped";
 }
 
-/** Cancels a run: running tasks are stopped and fail, the rest is skipped, the run fails. A finished run is left alone. */
-export async function cancelRun(context: CommandContext, dagId: string, runId: string): Promise<readonly Affected[]> {
-  const run = await runOf(context.store, dagId, runId);
-  if (isRunTerminal(run.state)) return [];
-  return markRun(context, { dagId, runId, newState: "failed" });
+/**
+ * Cancels a run: running tasks are stopped and fail, the rest is skipped, the run fails. A finished run is left alone; so is one that
+ * is in none of the states `onlyFrom` when the cancel arrives (default: queued or running).
+ */
+export function cancelRun(
+  context: CommandContext,
+  dagId: string,
+  runId: string,
+  onlyFrom: readonly RunState[] = UNFINISHED_RUN_STATES,
+): Promise<readonly Affected[]> {
+  return endRun(context, { dagId, runId, newState: "failed" }, onlyFrom);
 }

@@ -5,7 +5,7 @@ import { mergeParams } from "../../core/params.ts";
 import { timetableFromSpec } from "../../core/timetable.ts";
 import type { Change } from "../changes.ts";
 import type { DagRunRow } from "../rows.ts";
-import { type CommandContext, dagOf, versionOf } from "./context.ts";
+import { activeDagOf, type CommandContext, checkedConf, isInstant, versionOf } from "./context.ts";
 
 export interface TriggerInput {
   readonly dagId: string;
@@ -27,20 +27,14 @@ export interface TriggerInput {
 /** Airflow: run ids that are safe in paths, URLs and shells. */
 const RUN_ID = /^[A-Za-z0-9_.~:+-]{1,250}$/;
 
-/** Largest `conf`, bytes of JSON. */
-const CONF_LIMIT = 65_536;
-
 /**
  * Creates a queued run with all its task instances. Throws `NotFoundError`, `InvalidInputError` (run id, params, dates) or `ConflictError`
  * when the run id or logical date is taken.
  */
 export async function triggerRun(context: CommandContext, input: TriggerInput): Promise<DagRunRow> {
   const { store, clock } = context;
-  const dag = await dagOf(store, input.dagId);
-  if (!dag.isActive)
-    throw new ConflictError(
-      `DAG "${dag.dagId}" is no longer defined by any file in the DAG folder. Put its file back to run it.`,
-    );
+  const dag = await activeDagOf(store, input.dagId);
+  checkDates(input);
   const { definition, id: versionId } = await versionOf(store, dag.currentVersionId);
   const now = clock.now();
   const conf = checkedConf(input.conf ?? {});
@@ -50,7 +44,9 @@ export async function triggerRun(context: CommandContext, input: TriggerInput): 
       `The params of "${dag.dagId}" are not acceptable: ${merged.issues.map((issue) => `${issue.path || "(params)"} ${issue.message}`).join("; ")}`,
       merged.issues,
     );
-  const runId = input.runId ?? `manual__${airflowIso(now)}`;
+  const logicalDate =
+    input.logicalDate === undefined ? await freeLogicalDate(context, dag.dagId, now) : input.logicalDate;
+  const runId = input.runId ?? (await freeRunId(context, dag.dagId, logicalDate ?? now));
   if (!RUN_ID.test(runId) || runId.includes(".."))
     throw new InvalidInputError(
       "A run id may hold letters, digits and _ . ~ : + - (no two dots in a row), at most 250.",
@@ -60,10 +56,8 @@ export async function triggerRun(context: CommandContext, input: TriggerInput): 
   const interval = intervalOf(input, () =>
     timetableFromSpec(definition.timetable, {
       startDate: definition.startDate ? Date.parse(definition.startDate) : undefined,
-    }).manualInterval(runAfter),
+    }).manualInterval(input.logicalDate ?? runAfter),
   );
-  const logicalDate =
-    input.logicalDate === undefined ? await freeLogicalDate(context, dag.dagId, now) : input.logicalDate;
   const changes: Change[] = [];
   if (input.unpause && dag.isPaused) changes.push({ kind: "dag.pause", dagId: dag.dagId, isPaused: false });
   changes.push({
@@ -88,8 +82,12 @@ export async function triggerRun(context: CommandContext, input: TriggerInput): 
     tasks: materializeTasks(definition),
   });
   const result = await store.commit(changes, context.actor);
-  if (!result.ok)
+  if (!result.ok) {
+    // Somebody triggered at the same instant and took the names that we had found free.
+    const isOurChoice = input.runId === undefined && !(typeof input.logicalDate === "number");
+    if (isOurChoice && result.reason === "duplicate") return triggerRun(context, input);
     throw new ConflictError(`No run was created: ${result.message}. Choose another run id or logical date.`);
+  }
   const run = await store.runs.find(dag.dagId, runId);
   if (!run) throw new ConflictError(`Run "${runId}" was created and deleted at once by somebody else.`);
   return run;
@@ -123,12 +121,24 @@ async function freeLogicalDate(context: CommandContext, dagId: string, now: numb
   return date;
 }
 
-function checkedConf(conf: JsonObject): JsonObject {
-  const text = JSON.stringify(conf);
-  if (Buffer.byteLength(text) > CONF_LIMIT)
-    throw new InvalidInputError(
-      `conf is larger than ${CONF_LIMIT} bytes. Put large data where tasks can read it and pass its address.`,
-      [{ path: "conf", message: "too large" }],
-    );
-  return conf;
+/** Nor over the default run id, which carries the date. */
+async function freeRunId(context: CommandContext, dagId: string, date: number): Promise<string> {
+  for (let instant = date; ; instant++) {
+    const runId = `manual__${airflowIso(instant)}`;
+    if ((await context.store.runs.find(dagId, runId)) === undefined) return runId;
+  }
+}
+
+function checkDates(input: TriggerInput): void {
+  const dates = {
+    logical_date: input.logicalDate,
+    run_after: input.runAfter,
+    data_interval_start: input.dataIntervalStart,
+    data_interval_end: input.dataIntervalEnd,
+  };
+  for (const [path, date] of Object.entries(dates))
+    if (date !== undefined && date !== null && !isInstant(date))
+      throw new InvalidInputError(`${path} is not a date between the years 1 and 9999.`, [
+        { path, message: "is not a date" },
+      ]);
 }

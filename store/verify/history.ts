@@ -32,6 +32,8 @@ export class History {
   /** `maxActiveRuns` of the present version of each DAG. */
   readonly #maxActiveRuns = new Map<string, number>();
   readonly #dates = new Map<string, RunKey>();
+  /** Instances that changed their pool with the version of their run: rows know only the last one. */
+  readonly #refitted = new Set<string>();
   /** Runs whose end is checked when the instant is over. */
   readonly #touched = new Set<RunKey>();
   #lastId = 0;
@@ -73,6 +75,8 @@ export class History {
     const changes = await this.#store.events.list({ kinds: ["pool.updated"], limit: 1000 });
     // An updated pool had other slots at first: unknown ones do not bound.
     for (const { detail } of changes.rows) this.#pools.set(String(detail?.name), -1);
+    const refits = await this.#store.events.list({ kinds: ["task.refitted"], limit: 1000 });
+    for (const { runKey, tiNo } of refits.rows) this.#refitted.add(`${runKey} ${tiNo}`);
   }
 
   async #take(event: EventRow): Promise<void> {
@@ -162,12 +166,15 @@ export class History {
   #held(run: RunFold, row: TaskInstanceRow, facts: RunFacts) {
     const graph = facts.shape?.graph;
     const task = graph?.tasks[graph.taskIndex.get(row.taskId) ?? -1];
-    return heldBy(run, row, {
+    const held = heldBy(run, row, {
       pools: this.#pools,
       maxActiveTasks: graph?.definition.maxActiveTasks,
       maxActiveTisPerDag: task?.maxActiveTisPerDag,
       maxActiveTisPerDagrun: task?.maxActiveTisPerDagrun,
     });
+    return this.#refitted.has(`${run.runKey} ${row.tiNo}`)
+      ? held.filter(({ limit }) => limit.invariant !== "I18")
+      : held;
   }
 
   async #factsOf(run: RunFold): Promise<RunFacts> {
