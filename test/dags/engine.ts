@@ -18,7 +18,7 @@ export interface ObservedRun {
   readonly runId: string;
   /** Resolves when the task is in that state. */
   reaches(taskId: string, state: TaskInstanceRow["state"]): Promise<TaskInstanceRow>;
-  /** Resolves with how the run ended. */
+  /** Waits for the end of the run. */
   readonly ended: Promise<EndedRun>;
 }
 
@@ -152,13 +152,18 @@ class TestEngine implements Engine {
   }
 
   #observe({ runKey, runId }: DagRunRow): ObservedRun {
-    const ended = this.until(async () => {
-      const row = await this.store.runs.get(runKey);
-      return row?.state === "success" || row?.state === "failed" ? row : undefined;
-    }, `end of run ${runId}`).then((row) => this.#ended(row));
+    const end = async () => {
+      const isOver = async () => {
+        const row = await this.store.runs.get(runKey);
+        return row?.state === "success" || row?.state === "failed" ? row : undefined;
+      };
+      return this.#ended(await this.until(isOver, `end of run ${runId}`));
+    };
     return {
       runId,
-      ended,
+      get ended() {
+        return end();
+      },
       reaches: (taskId, state) =>
         this.until(
           async () =>
