@@ -43,6 +43,32 @@ export const dagDetails = dagAnswer.extend({
   latest_dag_version: z.object({ id: z.number().int(), version_number: z.number().int(), created_at: date }),
 });
 
+/** A task of a version as Airflow's API shows it. */
+export const taskOfDagAnswer = z.object({
+  task_id: z.string(),
+  task_display_name: z.string(),
+  operator_name: z.string(),
+  owner: z.string().nullable(),
+  doc_md: z.string().nullable(),
+  start_date: z.string().nullable(),
+  end_date: z.string().nullable(),
+  trigger_rule: z.string(),
+  depends_on_past: z.boolean(),
+  wait_for_downstream: z.boolean(),
+  retries: z.number().int(),
+  retry_delay: z.number().describe("seconds"),
+  retry_exponential_backoff: z.number().describe("factor; 0 = none"),
+  execution_timeout: z.number().nullable().describe("seconds"),
+  queue: z.string(),
+  pool: z.string(),
+  pool_slots: z.number().int(),
+  priority_weight: z.number(),
+  weight_rule: z.string(),
+  is_mapped: z.boolean(),
+  downstream_task_ids: z.array(z.string()),
+  upstream_task_ids: z.array(z.string()),
+});
+
 /** The DAG's row, or 404. */
 export async function findDag(store: Store, id: string): Promise<DagRow> {
   const dag = await store.dags.get(id);
@@ -122,7 +148,7 @@ export function toDetails(version: DagVersionRow) {
 }
 
 /** A task of a version, with its neighbours; 404 when the version has no such task. */
-export function toTask(version: DagVersionRow, id: string): Record<string, z.core.util.JSONType> {
+export function toTask(version: DagVersionRow, id: string): z.input<typeof taskOfDagAnswer> {
   const { tasks, dagId: dag } = version.definition;
   const task = tasks.find((each) => each.taskId === id);
   if (!task) throw new NotFoundError(`DAG "${dag}" has no task "${id}".`);

@@ -13,7 +13,7 @@ import {
   sorted,
   wholeNumber,
 } from "./conventions.ts";
-import { currentVersion, findDag, toTask } from "./dag-answers.ts";
+import { currentVersion, findDag, taskOfDagAnswer, toTask } from "./dag-answers.ts";
 import { ANSWERED, type AnyRoute, defineRoute } from "./route.ts";
 
 const versionNumber = wholeNumber(1, 1_000_000_000);
@@ -38,7 +38,7 @@ export const DAG_VERSION_ROUTES: readonly AnyRoute[] = [
     summary: "Tasks of the newest version",
     params: z.object({ dag_id: dagId }),
     query: z.strictObject({ order_by: orderQuery(["task_id"]) }),
-    response: collection("tasks", z.record(z.string(), z.json())),
+    response: collection("tasks", taskOfDagAnswer),
     async handler({ store, path, query }) {
       const version = await currentVersion(store, await findDag(store, path.dag_id));
       const ids = version.definition.tasks.map((task) => task.taskId);
@@ -54,7 +54,7 @@ export const DAG_VERSION_ROUTES: readonly AnyRoute[] = [
     tag: "Task",
     summary: "One task of the newest version",
     params: z.object({ dag_id: dagId, task_id: dagId }),
-    response: z.record(z.string(), z.json()),
+    response: taskOfDagAnswer,
     handler: async ({ store, path }) =>
       toTask(await currentVersion(store, await findDag(store, path.dag_id)), path.task_id),
   }),

@@ -2,7 +2,7 @@ import type { RequestHandler } from "express";
 import { z } from "zod";
 import type { WebDeps } from "../deps.ts";
 import { sendPage } from "../pages/page.ts";
-import { permissionOf, statusOf } from "./openapi.ts";
+import { isInPath, permissionOf, statusOf } from "./openapi.ts";
 import type { AnyRoute } from "./route.ts";
 
 interface DocsView {
@@ -72,7 +72,7 @@ function routeView(route: AnyRoute): RouteView {
     status: statusOf(route),
     produces: (route.produces ?? (route.response ? ["application/json"] : [])).join(", "),
     inputs: [
-      ...fieldsOf(route.params, "path", "input"),
+      ...fieldsOf(route.params, "path", "input").filter(({ name }) => isInPath(route, name)),
       ...fieldsOf(route.query, "query", "input"),
       ...Object.entries(route.headers ?? {}).map(([name, about]) => ({
         name,

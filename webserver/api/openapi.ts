@@ -60,7 +60,7 @@ export function openApi(routes: readonly AnyRoute[], version: string): object {
 
 function operation(route: AnyRoute): object {
   const parameters = [
-    ...parametersOf(route.params, "path"),
+    ...parametersOf(route.params, "path").filter(({ name }) => isInPath(route, name)),
     ...parametersOf(route.query, "query"),
     ...Object.entries(route.headers ?? {}).map(([name, description]) => ({
       name,
@@ -125,7 +125,12 @@ function errorsOf(route: AnyRoute): object {
   return Object.fromEntries(Object.entries(errors).map(([code, description]) => [code, { description, content }]));
 }
 
-function parametersOf(schema: z.ZodType | undefined, place: "path" | "query"): object[] {
+/** Routes share schemas of paths, and not each has all of their parameters. */
+export function isInPath(route: AnyRoute, name: string): boolean {
+  return route.path.split("/").includes(`:${name}`);
+}
+
+function parametersOf(schema: z.ZodType | undefined, place: "path" | "query") {
   if (!schema) return [];
   const { properties = {}, required = [] } = schemaOf(schema, "input") as {
     properties?: Record<string, { description?: string }>;
