@@ -1,11 +1,11 @@
 import { expect } from "chai";
 import { describe, it } from "mocha";
-import { failure, success } from "../../scheduler/scripted-executor.ts";
-import { dagOf } from "../../scheduler/definitions.ts";
-import { type Harness, harnesses, wrapStore } from "../../scheduler/harness.ts";
 import { type ClearInput, clearTasks, previewClear } from "../../../store/commands/clear.ts";
 import { StaleCommandError } from "../../../store/commands/context.ts";
 import type { Store } from "../../../store/store.ts";
+import { dagOf } from "../../scheduler/definitions.ts";
+import { type Harness, harnesses, wrapStore } from "../../scheduler/harness.ts";
+import { failure, success } from "../../scheduler/scripted-executor.ts";
 import { refusal } from "./refusal.ts";
 
 const DAY = 86_400_000;
@@ -166,9 +166,17 @@ describe("the command clear", () => {
     const h = await threeRuns();
     let times = 0;
     const stale = { ok: false, index: 0, reason: "stale", message: "somebody was faster" } as const;
-    const store = wrapStore(h.store, { commit: async () => (times++, stale) });
+    const store = wrapStore(h.store, {
+      commit: async () => {
+        times++;
+        return stale;
+      },
+    });
     const clearing = clearTasks({ ...h.command, store }, { dagId: "etl", runId: "r2" });
-    const error = await clearing.then(() => undefined, (error: unknown) => error);
+    const error = await clearing.then(
+      () => undefined,
+      (error: unknown) => error,
+    );
     expect(error).to.be.instanceOf(StaleCommandError);
     expect(times).to.equal(5);
   });

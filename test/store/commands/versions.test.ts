@@ -60,7 +60,13 @@ describe("a run that moves to the newest version of its DAG", () => {
       y: "success",
     });
     const row = await rowOf(h);
-    expect((await h.store.tasks.ofRun(row.runKey)).map(({ taskId }) => taskId)).to.deep.equal(["a", "b", "c", "x", "y"]);
+    expect((await h.store.tasks.ofRun(row.runKey)).map(({ taskId }) => taskId)).to.deep.equal([
+      "a",
+      "b",
+      "c",
+      "x",
+      "y",
+    ]);
     expect((await h.store.dags.version(row.versionId))!.versionNumber).to.equal(2);
     expect(row.clearNumber).to.equal(1);
   });
@@ -99,7 +105,13 @@ describe("a run that moves to the newest version of its DAG", () => {
     await h.idle();
     expect(h.executor.cancelled.map(({ tiNo }) => tiNo)).to.deep.equal([1]);
     expect(h.executor.runningTaskIds).to.deep.equal(["a"]);
-    expect(await stateOf(h)).to.deep.equal({ run: "running", a: "running", b: "removed", c: "none", failed: "success" });
+    expect(await stateOf(h)).to.deep.equal({
+      run: "running",
+      a: "running",
+      b: "removed",
+      c: "none",
+      failed: "success",
+    });
     const [attempt] = await h.store.tasks.attempts((await rowOf(h)).runKey, 1);
     expect(attempt).to.include({ state: "cancelled" });
     h.executor.finish("a");
