@@ -4,14 +4,14 @@ import { judge } from "./evaluate.ts";
 import type { RunMemory } from "./memory.ts";
 import type { Step } from "./step.ts";
 
-/** Ends the run when everything has ended (the leaves decide), or when nothing can run any more. */
+/** Ends the run when everything has ended (the leaves decide, with failFast any failure), or when nothing can run any more. */
 export function completeRun(step: Step): void {
   const { run } = step;
   if (run.unfinished > 0) {
     if (isDeadlocked(run)) endDeadlock(step);
     return;
   }
-  const failed = failedLeaf(run);
+  const failed = failedLeaf(run) ?? firstFailure(run);
   if (failed === undefined) end(step, "success");
   else end(step, "failed", `${run.idOf(failed)} failed`);
 }
@@ -31,6 +31,18 @@ function failedLeaf(run: RunMemory): number | undefined {
     }
   }
   return upstreamFailed === undefined ? undefined : rootCause(run, upstreamFailed);
+}
+
+/**
+ * With failFast the leaves are skipped because of a failure above them: any failure decides, but for a teardown's, which does not
+ * count without failFast either.
+ */
+function firstFailure(run: RunMemory): number | undefined {
+  if (!run.graph.definition.failFast || run.counts[FAILED] === 0) return undefined;
+  for (let tiNo = 0; tiNo < run.state.length; tiNo++) {
+    if (run.state[tiNo] === FAILED && run.taskOf(tiNo)?.isTeardown !== true) return tiNo;
+  }
+  return undefined;
 }
 
 /**

@@ -428,6 +428,25 @@ describe("decide: how a run ends", () => {
     expect(bench.finish("down").runState?.to).to.equal("failed");
   });
 
+  it("fails fast although every leaf is skipped, but not because of a teardown", () => {
+    const bench = new Bench(
+      dag([task("a"), task("b", ["a"]), task("c", ["a"], { triggerRule: "all_done" })], { failFast: true }),
+    );
+    bench.begin();
+    const decision = bench.finish("a", boom);
+    expect(bench.states()).to.deep.equal({ a: "failed", b: "skipped", c: "skipped" });
+    expect(decision.runState).to.deep.equal({ to: "failed", reason: "a failed" });
+    const torn = new Bench(
+      dag([task("up", [], { isSetup: true }), task("w", ["up"]), task("down", ["up", "w"], { isTeardown: true })], {
+        failFast: true,
+      }),
+    );
+    torn.begin();
+    torn.finish("up");
+    torn.finish("w");
+    expect(torn.finish("down", boom).runState?.to).to.equal("success");
+  });
+
   it("times out: everything unfinished is skipped, running attempts are fenced and stopped", () => {
     const bench = new Bench(dag([task("a"), task("b"), task("c", ["a"])], { dagrunTimeoutMs: 60_000 }));
     bench.begin();

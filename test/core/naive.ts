@@ -178,7 +178,10 @@ export class NaiveRun {
           ? counted
           : this.definition.tasks.filter((task) => this.#downstream(task.taskId).length === 0);
       const failed = leaves.some(({ taskId }) => ["failed", "upstream_failed"].includes(this.state(taskId)));
-      this.runState = failed ? "failed" : "success";
+      const failedFast =
+        this.definition.failFast &&
+        this.definition.tasks.some(({ taskId, isTeardown }) => !isTeardown && this.state(taskId) === "failed");
+      this.runState = failed || failedFast ? "failed" : "success";
       return;
     }
     const open = this.definition.tasks.filter((task) => !DONE.includes(this.state(task.taskId)));
