@@ -26,6 +26,10 @@ describe("docs/getting-started.md", () => {
     await using app = startScript("cli/main.ts", ["up"], { env });
     await app.line(/^Sluice is ready at /, 60_000);
 
+    // The file is read beside the web server's start.
+    const isListed = async () => (await runProcess(["cli/sluice", "dags", "show", "hello"], { env })).code === 0;
+    for (let tries = 0; !(await isListed()); tries++) expect(tries, "hello is not loaded").to.be.below(50);
+
     const printed = new Map<string, string>();
     for (const command of commands) {
       const { code, stdout, stderr } = await runProcess(["sh", "-c", command], { env });
