@@ -9,6 +9,8 @@ try {
   await createProgram().parseAsync();
 } catch (error) {
   process.exitCode = report(error);
+  // Whatever a failed start has left open must not keep the process; a pipe gets the message before.
+  setTimeout(() => process.exit(), 1_000).unref();
 }
 
 function report(error: unknown): number {

@@ -13,8 +13,11 @@ export function addressFile(home: string): string {
 /** `sluice up` and its parts: runs until SIGTERM or SIGINT, drains, exits 0. A second signal exits at once. */
 export async function runInstallation(parts: Parts, options: { readonly json?: boolean }): Promise<void> {
   const config = readConfig();
-  const stopping = stopSignal();
-  const installation = await startInstallation(config, parts);
+  const stop = new StopSignal();
+  const installation = await startInstallation(config, parts).catch((error: unknown) => {
+    stop.release();
+    throw error;
+  });
   const { url } = installation;
   if (url !== undefined) {
     writeFileSync(addressFile(config.home), `${JSON.stringify({ url, pid: process.pid })}\n`, { mode: 0o600 });
@@ -24,28 +27,38 @@ export async function runInstallation(parts: Parts, options: { readonly json?: b
   } else if (options.json) console.log(JSON.stringify({ pid: process.pid }));
   else console.log("Sluice is ready (no web server in this process)");
   flushCompileCache();
-  await stopping;
+  await stop.given;
   await installation.stop();
   if (url !== undefined) remove(addressFile(config.home));
   // What author code or a library left open must not keep a stopped installation alive.
   process.exit(0);
 }
 
-function stopSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    let isStopping = false;
-    const stop = () => {
-      if (isStopping) process.exit(1);
-      isStopping = true;
-      console.error("Stopping: running tasks may finish. Press Ctrl+C again to leave at once.");
-      resolve();
-    };
-    process.on("SIGTERM", stop);
-    process.on("SIGINT", stop);
-    // Timers of the house do not keep the process alive; this one does until the signal.
-    const alive = setInterval(() => {}, 2 ** 30);
-    process.once("exit", () => clearInterval(alive));
-  });
+/** Keeps the process alive until SIGTERM or SIGINT; a second one exits at once. */
+class StopSignal {
+  /** Resolves with the first signal. */
+  readonly given: Promise<void>;
+  // Timers of the house do not keep the process alive; this one does.
+  readonly #alive = setInterval(() => {}, 2 ** 30);
+
+  constructor() {
+    this.given = new Promise((resolve) => {
+      let isStopping = false;
+      const stop = () => {
+        if (isStopping) process.exit(1);
+        isStopping = true;
+        console.error("Stopping: running tasks may finish. Press Ctrl+C again to leave at once.");
+        resolve();
+      };
+      process.on("SIGTERM", stop);
+      process.on("SIGINT", stop);
+    });
+  }
+
+  /** The start has failed: the process may end by itself. */
+  release(): void {
+    clearInterval(this.#alive);
+  }
 }
 
 function remove(path: string): void {
