@@ -40,6 +40,8 @@ export interface ClearInput {
 export interface Affected {
   readonly run: DagRunRow;
   readonly task: TaskInstanceRow;
+  /** The version that its run moves to no longer has the task: it becomes `removed` instead of running again. */
+  readonly isDropped?: boolean;
 }
 
 /** What a clear would touch, in run and task order. Changes nothing. */
@@ -88,7 +90,8 @@ async function planRunClear(
       ? await planMove(context.store, run, tasks, dag.currentVersionId)
       : undefined;
   const chosen = choose(graph, run, tasks, input, move);
-  const affected = chosen.map((task) => ({ run, task }));
+  const dropped = new Set(move?.dropped.map(({ tiNo }) => tiNo));
+  const affected = chosen.map((task) => ({ run, task, ...(dropped.has(task.tiNo) && { isDropped: true }) }));
   if (chosen.length === 0 && !isForNewTasks(input, move)) return { run, affected, changes: [] };
   const isEnded = isRunTerminal(run.state);
   if (isEnded && input.resetDagRuns === false)
@@ -97,7 +100,6 @@ async function planRunClear(
       [{ path: "reset_dag_runs", message: "must not be false for a run that has ended" }],
     );
   const reason = `cleared by ${context.actor}`;
-  const dropped = new Set(move?.dropped.map(({ tiNo }) => tiNo));
   const kept = chosen.filter(({ tiNo }) => !dropped.has(tiNo));
   const transitions = clearTransitions(
     move?.graph ?? graph,

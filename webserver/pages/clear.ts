@@ -47,7 +47,10 @@ async function clearAction(deps: WebDeps, request: Request, input: FormInput): P
       ? "Nothing to clear: no task instance here has failed."
       : "Nothing to clear: these task instances have not run yet.",
     worksOnNothing: false,
-    becomes: ({ task }: Affected) => (task.state === "running" ? "is stopped, then runs again" : "runs again"),
+    becomes: ({ task, isDropped }: Affected) => {
+      if (isDropped) return "is removed: the newest version has no such task";
+      return task.state === "running" ? "is stopped, then runs again" : "runs again";
+    },
     preview: () => previewClear(context, clear),
     execute: () => clearTasks(context, clear),
     done: (affected) => `Cleared ${summaryOf(affected)}.`,

@@ -47,7 +47,10 @@ describe("a run that moves to the newest version of its DAG", () => {
     await h.put(dagOf("etl", { c: ["y"], x: ["a"], y: ["x"], a: [] }));
     const before = h.started.length;
     const affected = await previewClear(h.command, { ...newest, onlyFailed: true });
-    expect(affected.map(({ task }) => task.taskId)).to.deep.equal(["b", "c"]);
+    expect(affected.map(({ task, isDropped = false }) => [task.taskId, isDropped])).to.deep.equal([
+      ["b", true],
+      ["c", false],
+    ]);
     await clearTasks(h.command, { ...newest, onlyFailed: true });
     await h.idle();
     expect(h.started.slice(before)).to.deep.equal(["x", "y", "c"]);
