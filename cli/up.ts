@@ -182,7 +182,7 @@ async function startWeb(config: Config, base: Foundation, logs: Logs, engine: En
     sessionMs: config.sessionDays * 86_400_000,
     explain: engine?.scheduler,
     reparse: engine && ((file) => engine.loader.reparse(file)),
-    health: installationHealth(base.store, base.clock, engine),
+    health: installationHealth(base.store, base.clock, engine, logs),
     dagsFolder: config.dags,
     xcomLimitBytes: config.xcomLimitBytes,
     settings: () => describeSettings(config),

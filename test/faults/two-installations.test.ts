@@ -28,7 +28,9 @@ describe("two installations on one database file", function () {
       const { code } = await second.ended;
       expect(code).to.be.greaterThan(0);
       expect(JSON.parse(second.stdout())).to.have.nested.property("error.code", "database_in_use");
-      expect(second.stderr()).to.contain(`process ${pid}`).and.match(/Stop it first/);
+      expect(second.stderr())
+        .to.contain(`process ${pid}`)
+        .and.match(/Stop it first/);
       expect(second.stderr()).to.not.match(/\n\s+at /);
     }
     expect((await fetch(`${url}/healthz`)).status).to.equal(200);
