@@ -7,6 +7,8 @@ export interface Output {
   facts(value: object, facts: readonly (readonly [string, unknown])[]): void;
   /** A sentence for people, or `value` as JSON. */
   done(value: object, sentence: string): void;
+  /** What long work has come to: one line of stderr that is overwritten, on a terminal only. "" ends it. */
+  progress(text: string): void;
   /** Never part of the answer. */
   remark(text: string): void;
 }
@@ -39,6 +41,9 @@ export function createOutput(isJson: boolean): Output {
     done(value, sentence) {
       if (isJson) json(value);
       else text(sentence);
+    },
+    progress: (line) => {
+      if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${line}`);
     },
     remark: (line) => void process.stderr.write(`${line}\n`),
   };

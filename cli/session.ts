@@ -2,12 +2,13 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { systemClock } from "../core/clock.ts";
-import { SluiceError } from "../core/errors.ts";
+import { NotFoundError, SluiceError } from "../core/errors.ts";
 import type { CommandContext } from "../store/commands/context.ts";
 import type { Store } from "../store/store.ts";
 import { type Config, readConfig } from "./config.ts";
 import { createOutput, type Output } from "./output.ts";
 import { loadSecretKey } from "./secret-key.ts";
+import { explainNotFound } from "./suggest.ts";
 
 /** What a command that works on the database gets. */
 export interface Session {
@@ -40,6 +41,8 @@ export async function withStore(command: Command, work: (session: Session) => Pr
   try {
     const commands: CommandContext = { store, clock: systemClock, actor: "cli", triggeredBy: "cli" };
     await work({ config, store, out: createOutput(isJson(command)), commands });
+  } catch (error) {
+    throw error instanceof NotFoundError ? await explainNotFound(error, command, store) : error;
   } finally {
     await store.close();
   }

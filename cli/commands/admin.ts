@@ -264,7 +264,9 @@ export async function createToken(
       tokenHash: hashToken(token),
       createdBy: "cli",
     });
-    out.remark("Keep it now: it is not shown again.");
+    const detail = { name: row.name, role: row.role, id: row.id };
+    await store.commit([{ kind: "event", name: "token.created", detail }], "cli");
+    out.remark(`Token ${row.id} with the role ${row.role}. Keep it now: it is not shown again.`);
     out.done({ id: row.id, name: row.name, role: row.role, token }, token);
   });
 }

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { ConflictError, NotFoundError } from "../../core/errors.ts";
-import { RUN_STATES, type RunState } from "../../core/states.ts";
+import type { RunState } from "../../core/states.ts";
 import { type Affected, cancelRun, clearTasks, markRun, previewClear } from "../../store/commands/index.ts";
 import type { RunSummary } from "../../store/rows.ts";
 import { lasting, when } from "../output.ts";
@@ -8,16 +8,11 @@ import { type Session, withStore } from "../session.ts";
 
 export async function listRuns(
   dagId: string | undefined,
-  options: { readonly state?: readonly string[]; readonly limit: number },
+  options: { readonly state?: readonly RunState[]; readonly limit: number },
   command: Command,
 ): Promise<void> {
   await withStore(command, async ({ store, out }) => {
-    const states = options.state?.map((state) => {
-      if (!(RUN_STATES as readonly string[]).includes(state))
-        throw new NotFoundError(`There is no run state "${state}". Choose from ${RUN_STATES.join(", ")}.`);
-      return state as RunState;
-    });
-    const { rows } = await store.runs.list({ dagId, states, limit: options.limit });
+    const { rows } = await store.runs.list({ dagId, states: options.state, limit: options.limit });
     out.table(
       rows.map(shown),
       [

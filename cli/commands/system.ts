@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, readFileSync, statfsSync, statSync } from "node:fs";
+import { accessSync, constants, existsSync, statfsSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import type { Command } from "commander";
@@ -6,11 +6,11 @@ import { systemClock } from "../../core/clock.ts";
 import { SluiceError } from "../../core/errors.ts";
 import { type Config, readConfig } from "../config.ts";
 import { createOutput } from "../output.ts";
+import { requireRunning, runningInstallation } from "../running.ts";
 import { loadSecretKey } from "../secret-key.ts";
 import { isJson, withStore } from "../session.ts";
 import { describeSettings } from "../settings.ts";
 import { VERSION } from "../version.ts";
-import { addressFile } from "./up.ts";
 
 export async function migrate(_options: object, command: Command): Promise<void> {
   const config = readConfig();
@@ -26,33 +26,20 @@ export async function migrate(_options: object, command: Command): Promise<void>
 
 export async function login(options: { readonly user: string }, command: Command): Promise<void> {
   await withStore(command, async ({ config, store, out }) => {
-    const running = runningInstallation(config);
-    if (!running)
-      throw new SluiceError(
-        "not_running",
-        `No installation runs on ${config.home}. Start it with \`sluice up\`: it prints a login link.`,
-      );
+    const running = await requireRunning(config, "a login link leads to its pages");
     const { createLoginLink } = await import("../../webserver/auth/sessions.ts");
     const loginUrl = (config.baseUrl || running.url) + (await createLoginLink(store, systemClock, options.user));
     out.done({ loginUrl }, `Log in: ${loginUrl}`);
   });
 }
 
-/** The installation that runs on this state folder, from the file it wrote; undefined when it is gone. */
-function runningInstallation(config: Config): { readonly url: string; readonly pid: number } | undefined {
-  try {
-    const running = JSON.parse(readFileSync(addressFile(config.home), "utf8")) as { url: string; pid: number };
-    process.kill(running.pid, 0);
-    return running;
-  } catch {
-    return undefined;
-  }
-}
-
 export async function verifyDatabase(_options: object, command: Command): Promise<void> {
   await withStore(command, async ({ store, out }) => {
     const { verify } = await import("../../store/verify.ts");
-    const violations = await verify(store);
+    const violations = await verify(store, {
+      onProgress: ({ phase, done, total }) => out.progress(`Checking ${phase}: ${done} of ${total}`),
+    });
+    out.progress("");
     if (violations.length > 0) process.exitCode = 1;
     if (out.isJson) out.done(violations, "");
     else if (violations.length === 0) out.done([], "Every invariant holds.");
@@ -99,7 +86,7 @@ const LOW_SPACE = 500_000_000;
 
 export async function doctor(_options: object, command: Command): Promise<void> {
   const config = readConfig();
-  const running = runningInstallation(config);
+  const running = await runningInstallation(config.home);
   const checks: Check[] = [
     {
       check: "node",

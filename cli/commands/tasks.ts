@@ -2,9 +2,10 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { NotFoundError } from "../../core/errors.ts";
 import { isTerminal } from "../../core/states.ts";
+import type { LogLine } from "../../executor/executor.ts";
 import { clearTasks, markTask, previewMarkTask } from "../../store/commands/index.ts";
 import type { TaskInstanceInRun } from "../../store/store.ts";
-import { lasting, when } from "../output.ts";
+import { lasting, type Output, when } from "../output.ts";
 import { type Session, withStore } from "../session.ts";
 import { type ClearOptions, showAffected } from "./runs.ts";
 
@@ -48,6 +49,9 @@ interface LogOptions extends Address {
 /** How often `--follow` looks whether the log file of another process has grown, ms. */
 const FOLLOW_MS = 250;
 
+/** Lines that are read together. */
+const LINES_AT_ONCE = 1_000;
+
 export async function showLogs(
   dagId: string,
   runId: string,
@@ -56,32 +60,77 @@ export async function showLogs(
   command: Command,
 ): Promise<void> {
   await withStore(command, async (session) => {
-    const task = await find(session, dagId, runId, taskId, options);
     const { FolderLogStore } = await import("../../executor/logs/folder.ts");
     const logs = new FolderLogStore(join(session.config.home, "logs"));
+    const look = () => find(session, dagId, runId, taskId, options);
     try {
-      const key = { runKey: task.runKey, tiNo: task.tiNo, tryNumber: options.try ?? Math.max(1, task.tryNumber) };
-      for (let from = 0, isOver = false; ; ) {
-        const page = await logs.read(key, from, 1_000);
-        from = page.nextLine;
-        for (const line of page.lines) {
-          if (session.out.isJson)
-            process.stdout.write(`${JSON.stringify({ ...line, at: new Date(line.at).toISOString() })}\n`);
-          else
-            process.stdout.write(
-              `${new Date(line.at).toISOString()} ${line.level.toUpperCase().padEnd(7)} ${line.message}${line.fields ? ` ${JSON.stringify(line.fields)}` : ""}\n`,
-            );
-        }
-        if (!page.isEnd) continue;
-        if (!options.follow || isOver) return;
-        // One more look after the end, because the last lines may come after the state.
-        isOver = isTerminal((await find(session, dagId, runId, taskId, options)).state);
-        if (!isOver) await new Promise((resolve) => setTimeout(resolve, FOLLOW_MS));
-      }
+      if (options.follow) await followLog(logs, look, options, session.out);
+      else await printLog(logs, session, await look(), options);
     } finally {
       await logs.close();
     }
   });
+}
+
+type Logs = import("../../executor/logs/folder.ts").FolderLogStore;
+
+/** What is there of one try; with `--json` one array. */
+async function printLog(
+  logs: Logs,
+  { store, out }: Session,
+  task: TaskInstanceInRun,
+  options: LogOptions,
+): Promise<void> {
+  const tries = (await store.tasks.attempts(task.runKey, task.tiNo)).map((attempt) => attempt.tryNumber);
+  const tryNumber = options.try ?? task.tryNumber;
+  if (tries.length === 0) throw new NotFoundError(`"${task.taskId}" has no log: it has not run (${task.state}).`);
+  if (!tries.includes(tryNumber))
+    throw new NotFoundError(`"${task.taskId}" has no try ${tryNumber}. It has: ${[...new Set(tries)].join(", ")}.`);
+  const collected: object[] = [];
+  for (let from = 0; ; ) {
+    const page = await logs.read({ runKey: task.runKey, tiNo: task.tiNo, tryNumber }, from, LINES_AT_ONCE);
+    for (const line of page.lines)
+      if (out.isJson) collected.push(jsonOf(line));
+      else process.stdout.write(textOf(line));
+    if (page.isEnd) break;
+    from = page.nextLine;
+  }
+  if (out.isJson) out.done(collected, "");
+}
+
+/** Prints lines as they come, of the newest try at each moment unless one is named, until the task ends; with `--json` a value a line. */
+async function followLog(
+  logs: Logs,
+  look: () => Promise<TaskInstanceInRun>,
+  options: LogOptions,
+  out: Output,
+): Promise<void> {
+  let task = await look();
+  let tryNumber = options.try ?? task.tryNumber;
+  for (let from = 0, isOver = isTerminal(task.state); ; ) {
+    const page = await logs.read({ runKey: task.runKey, tiNo: task.tiNo, tryNumber }, from, LINES_AT_ONCE);
+    from = page.nextLine;
+    for (const line of page.lines)
+      process.stdout.write(out.isJson ? `${JSON.stringify(jsonOf(line))}\n` : textOf(line));
+    if (!page.isEnd) continue;
+    if (isOver) return;
+    task = await look();
+    const newest = options.try ?? task.tryNumber;
+    if (newest !== tryNumber) from = 0;
+    // One more look after the end, because the last lines may come after the state.
+    else isOver = isTerminal(task.state);
+    tryNumber = newest;
+    if (!isOver) await new Promise((resolve) => setTimeout(resolve, FOLLOW_MS));
+  }
+}
+
+function jsonOf(line: LogLine): object {
+  return { ...line, at: new Date(line.at).toISOString() };
+}
+
+function textOf(line: LogLine): string {
+  const fields = line.fields ? ` ${JSON.stringify(line.fields)}` : "";
+  return `${new Date(line.at).toISOString()} ${line.level.toUpperCase().padEnd(7)} ${line.message}${fields}\n`;
 }
 
 export async function clearTask(

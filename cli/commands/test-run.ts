@@ -28,8 +28,8 @@ export async function testDagCommand(target: string, options: TestOptions, comma
       conf: options.conf,
       params: options.conf,
       logicalDate: new Date(options.date ?? Date.now()),
+      onLog: (id, line) => printLine(out, id, line),
     });
-    for (const [taskId, task] of Object.entries(run.tasks)) printLog(out, taskId, task.log);
     const tasks = Object.entries(run.tasks).map(([task_id, task]) => ({
       task_id,
       state: task.state,
@@ -71,8 +71,8 @@ export async function testTaskCommand(
       params: options.conf,
       inputs: options.inputs,
       logicalDate: new Date(options.date ?? Date.now()),
+      onLog: (id, line) => printLine(out, id, line),
     });
-    printLog(out, taskId, tried.log);
     const error = "error" in tried.outcome ? tried.outcome.error : undefined;
     out.done(
       { task_id: taskId, outcome: tried.outcome, value: tried.value ?? null },
@@ -84,9 +84,9 @@ export async function testTaskCommand(
   });
 }
 
-function printLog(out: Output, taskId: string, log: readonly TaskLogLine[]): void {
-  for (const line of log)
-    out.remark(`${taskId} ${line.level} ${line.message}${line.fields ? ` ${JSON.stringify(line.fields)}` : ""}`);
+/** Logs are no part of the answer: they go to stderr, as they come. */
+function printLine(out: Output, taskId: string, line: TaskLogLine): void {
+  out.remark(`${taskId} ${line.level} ${line.message}${line.fields ? ` ${JSON.stringify(line.fields)}` : ""}`);
 }
 
 /** Finds the DAG by file or id, bundles and evaluates it as the loader would, and loads it into this process. */

@@ -81,11 +81,7 @@ export async function testTask(dag: Dag<unknown>, taskId: string, options: TestT
   ]);
   const log: TaskLogLine[] = [];
   const work = world.work(taskId, Object.fromEntries(inputs), options.tryNumber ?? 1, task.retries + 1);
-  const end = await executeTask(
-    dag,
-    work,
-    world.host((line) => log.push(line), new AbortController().signal),
-  );
+  const end = await executeTask(dag, work, world.host(world.logTo(log, taskId), new AbortController().signal));
   return {
     outcome: end.outcome,
     value: xcomOf(end),

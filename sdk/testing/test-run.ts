@@ -82,7 +82,7 @@ export class TestRun {
     const work = this.#world.work(task.taskId, this.#inputs(task), tryNumber, maxTries, firstPokeAt);
     const end = await this.#execute(
       work,
-      this.#world.host((line) => log.push(line), new AbortController().signal),
+      this.#world.host(this.#world.logTo(log, task.taskId), new AbortController().signal),
     );
     if (end.returnValueJson !== undefined) this.#world.setXcomText(task.taskId, RETURN_VALUE_KEY, end.returnValueJson);
     if (end.outcome.kind === "failed") this.#errors.set(tiNo, end.outcome.error);

@@ -24,6 +24,8 @@ export interface TestOptions {
   readonly variables?: { readonly [key: string]: string };
   /** Connections by id; what is left out is null. */
   readonly connections?: { readonly [connId: string]: Partial<Omit<HostConnection, "id">> };
+  /** Told of every log line as it comes, beside what the result collects. */
+  readonly onLog?: (taskId: string, line: TaskLogLine) => void;
   /** How runs end that `triggerDagRun` waits for, by DAG id. Default "success". */
   readonly dagRuns?: { readonly [dagId: string]: "success" | "failed" | "running" };
 }
@@ -115,6 +117,14 @@ export class TestWorld {
       spawned: () => undefined,
       exited: () => undefined,
       now: () => this.now,
+    };
+  }
+
+  /** Keeps a line of a task in `lines` and tells whoever listens. */
+  logTo(lines: TaskLogLine[], taskId: string): (line: TaskLogLine) => void {
+    return (line) => {
+      lines.push(line);
+      this.#options.onLog?.(taskId, line);
     };
   }
 
