@@ -193,9 +193,11 @@ const report = dag.task(
   { returnsDagResult: true },
 );
 
-const loaded = dag.task("loaded", empty(), { triggerRule: "none_failed_min_one_success" })();
-const rows = loadElectricity();
 const choice = chooseLoad();
-loaded.after(loadLastYear().after(choice), loadDay().after(choice)).before(completeness(), nulls(), ranges());
+const loaded = dag
+  .task("loaded", empty(), { triggerRule: "none_failed_min_one_success" })()
+  .after(loadLastYear().after(choice), loadDay().after(choice));
+loaded.before(completeness(), nulls(), ranges());
+const rows = loadElectricity();
 sources().after(rows);
 report({ rows }).after(checks);
