@@ -40,7 +40,7 @@ export function accessStore(reader: Reader, write: Write): AccessStore {
     createToken: (token) => write(token.createdBy, (scope) => createToken(scope, token)),
     token: (tokenHash) => firstOf(reader, decodeToken, `${SELECT_TOKEN} where token_hash = ?`, [tokenHash]),
     tokens: () => listOf(reader, decodeToken, `${SELECT_TOKEN} order by id`),
-    revokeToken: (id) => write(ACTOR, (scope) => revokeToken(scope, id)),
+    revokeToken: (id, actor = ACTOR) => write(actor, (scope) => revokeToken(scope, id)),
     touchToken: (id) =>
       write(ACTOR, function* (scope) {
         yield* run("update api_token set last_used_at = ? where id = ?", scope.now, id);

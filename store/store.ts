@@ -74,6 +74,8 @@ export interface Page {
   /** Default 50, at most 1,000. */
   readonly limit?: number;
   readonly offset?: number;
+  /** False: `total` counts the rows up to the end of this page only, which spares a count over all history. Default true. */
+  readonly isCounted?: boolean;
 }
 
 export interface Counted<T> {
@@ -278,7 +280,8 @@ export interface AccessStore {
   createToken(token: Omit<ApiTokenRow, "id" | "createdAt" | "lastUsedAt" | "revokedAt">): Promise<ApiTokenRow>;
   token(tokenHash: string): Promise<ApiTokenRow | undefined>;
   tokens(): Promise<readonly ApiTokenRow[]>;
-  revokeToken(id: number): Promise<boolean>;
+  /** False when there is none in force. `actor` stands in the event; default "access". */
+  revokeToken(id: number, actor?: string): Promise<boolean>;
   touchToken(id: number): Promise<void>;
 }
 

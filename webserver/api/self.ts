@@ -114,8 +114,8 @@ export const SELF_ROUTES: readonly AnyRoute[] = [
     tag: "Token",
     summary: "Revoke a token",
     params: z.object({ token_id: wholeNumber(1, 2_147_483_647) }),
-    async handler({ store, path }) {
-      if (!(await store.access.revokeToken(path.token_id)))
+    async handler({ store, path, principal }) {
+      if (!(await store.access.revokeToken(path.token_id, principal.actor)))
         throw new NotFoundError(`There is no token ${path.token_id} in force.`);
       return undefined;
     },

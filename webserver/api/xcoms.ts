@@ -30,7 +30,7 @@ const xcomKey = z
   .string()
   .min(1)
   .max(512)
-  .regex(/^[^\p{Cc}]+$/u, "holds control characters");
+  .regex(/^[^\p{Cc}\p{Cs}]+$/u, "holds control characters or halves of characters");
 const onePath = taskPath.omit({ map_index: true });
 const entryPath = onePath.extend({ xcom_key: xcomKey });
 const mapQuery = {

@@ -85,6 +85,8 @@ describe("API: the installation", function () {
         settings: null,
       });
       expect((await site.ask("DELETE", `/sluice/v1/tokens/${made.id}`)).status).to.equal(204);
+      const { rows } = await site.web.store.events.list({ kinds: ["token.revoked"] });
+      expect(rows.map((event) => event.actor)).to.deep.equal(["token:admin"]);
       await refused(site.stranger("GET", "/sluice/v1/me", { headers }), 401);
       await refused(site.ask("DELETE", `/sluice/v1/tokens/${made.id}`), 404);
     });

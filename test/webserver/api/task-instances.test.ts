@@ -194,6 +194,11 @@ describe("API: task instances", function () {
       await refused(site.ask("PATCH", path, { body: { value: 1 } }), 404);
     });
 
+    it("are not kept under a key that the database would change", async () => {
+      for (const key of ["\ud800", "a\u0000", "a\nb", ""])
+        await refused(site.ask("POST", entries, { body: { key, value: 1 } }), 422);
+    });
+
     it("may not be larger than the limit", async () => {
       const body = { key: "big", value: "x".repeat(262_144) };
       expect(await refused(site.ask("POST", entries, { body }), 422)).to.contain("262144 bytes");
