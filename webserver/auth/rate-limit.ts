@@ -12,12 +12,15 @@ const REMEMBERED = 10_000;
 /** A token bucket per key (a principal, an address), in the memory of this process. */
 export class RateLimiter {
   readonly #clock: Clock;
-  readonly #rate: Rate;
-  readonly #buckets = new Map<string, { left: number; at: number }>();
+  /** Time that one takes, and that a full bucket holds, ms. */
+  readonly #costMs: number;
+  readonly #fullMs: number;
+  readonly #buckets = new Map<string, { leftMs: number; at: number }>();
 
   constructor(clock: Clock, rate: Rate) {
     this.#clock = clock;
-    this.#rate = rate;
+    this.#costMs = 60_000 / rate.perMinute;
+    this.#fullMs = rate.burst * this.#costMs;
   }
 
   /** Takes one; gives 0 when it is allowed, else the whole seconds until the next one is. */
@@ -27,17 +30,16 @@ export class RateLimiter {
     this.#buckets.set(key, bucket);
     const oldest = this.#buckets.keys().next().value;
     if (this.#buckets.size > REMEMBERED && oldest !== undefined) this.#buckets.delete(oldest);
-    if (bucket.left < 1) return Math.max(1, Math.ceil(((1 - bucket.left) * 60) / this.#rate.perMinute));
-    bucket.left--;
+    if (bucket.leftMs < this.#costMs) return Math.ceil((this.#costMs - bucket.leftMs) / 1_000);
+    bucket.leftMs -= this.#costMs;
     return 0;
   }
 
   /** The bucket with what has come in since; a clock that was set back brings nothing. */
-  #filled(key: string): { left: number; at: number } {
+  #filled(key: string): { leftMs: number; at: number } {
     const now = this.#clock.now();
     const old = this.#buckets.get(key);
-    if (!old) return { left: this.#rate.burst, at: now };
-    const gained = (Math.max(0, now - old.at) / 60_000) * this.#rate.perMinute;
-    return { left: Math.min(this.#rate.burst, old.left + gained), at: now };
+    if (!old) return { leftMs: this.#fullMs, at: now };
+    return { leftMs: Math.min(this.#fullMs, old.leftMs + Math.max(0, now - old.at)), at: now };
   }
 }
