@@ -108,8 +108,9 @@ async function createRuns(knex: Knex): Promise<void> {
     table.unique(["dag_id", "logical_date"], { indexName: "dag_run_logical_date" });
     table.index(["dag_id", "run_after", "id"], "dag_run_dag_run_after");
     table.index(["run_after", "id"], "dag_run_run_after");
-    table.index(["dag_id", "state"], "dag_run_dag_state");
+    table.index(["dag_id", "state", "run_after"], "dag_run_dag_state");
     table.index(["state", "run_after"], "dag_run_state");
+    table.index(["state", "end_date"], "dag_run_state_end");
   });
   await createPartialIndex(knex, "dag_run_backfill", "dag_run", "backfill_id", "backfill_id is not null");
   await createClustered(knex, "run_count", (table) => {

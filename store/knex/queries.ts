@@ -28,6 +28,10 @@ export async function pagedList<T>(
   total?: () => Promise<number>,
 ): Promise<Counted<T>> {
   const { limit, offset } = pageOf(page);
+  if (page.isCounted === false) {
+    const rows = await execute(reader, select(query.clone()).limit(limit).offset(offset));
+    return { rows: rows.map(decode), total: offset + rows.length };
+  }
   const counted = total === undefined ? await countRows(reader, query) : await total();
   if (limit === 0 || counted <= offset) return { rows: [], total: counted };
   const rows = await execute(reader, select(query.clone()).limit(limit).offset(offset));

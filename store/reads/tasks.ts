@@ -189,9 +189,14 @@ function matching(knex: Knex, filter: TaskFilter): Knex.QueryBuilder {
     query.whereRaw("t.state = 'failed'"); // So that the partial index serves.
   else if (states !== undefined) {
     query.whereIn("t.state", [...states]);
-    if (states.every((state) => UNFINISHED.has(state))) query.whereIn("r.state", ["queued", "running"]);
+    whereMayMove(query, states);
   }
   return query;
+}
+
+/** Tasks in these states are in unfinished runs alone: the few of these are looked at, not all history. */
+function whereMayMove(query: Knex.QueryBuilder, states: readonly TaskState[]): void {
+  if (states.every((state) => UNFINISHED.has(state))) query.whereIn("r.state", ["queued", "running"]);
 }
 
 function whereRun(query: Knex.QueryBuilder, filter: TaskFilter): void {
@@ -219,6 +224,7 @@ async function totalFromCounters(reader: Reader, knex: Knex, filter: TaskFilter)
     .join("dag_run as r", "r.id", "c.run_key")
     .select(knex.raw(`sum(${sum})`));
   whereRun(query, filter);
+  whereMayMove(query, states);
   const rows = await execute(reader, query);
   return count(rows[0]?.[0]);
 }

@@ -64,6 +64,7 @@ async function failingDags(deps: WebDeps): Promise<readonly FailingDag[]> {
     orderBy: "end_date",
     isDescending: true,
     limit: LOOK_BACK,
+    isCounted: false,
   });
   const dagIds = [...new Set(failed.rows.map((run) => run.dagId))].slice(0, MOST * 2);
   const groups = await Promise.all(dagIds.map((dagId) => failingDag(deps, dagId)));
@@ -105,6 +106,7 @@ async function firstFailure(
     states: ["failed"],
     orderBy: "end_date",
     limit: 1,
+    isCounted: false,
   });
   const row = found.rows[0];
   if (!row) return undefined;
@@ -133,7 +135,12 @@ function lateDags(deps: WebDeps, due: readonly DagRow[]): readonly WaitingItem[]
 
 async function stuckTasks(deps: WebDeps): Promise<readonly WaitingItem[]> {
   const now = deps.clock.now();
-  const queued = await deps.store.tasks.list({ states: ["queued", "scheduled"], orderBy: "id", limit: 200 });
+  const queued = await deps.store.tasks.list({
+    states: ["queued", "scheduled"],
+    orderBy: "id",
+    limit: 200,
+    isCounted: false,
+  });
   const stuck = queued.rows
     .filter((task) => (task.queuedAt ?? task.scheduledAt ?? now) < now - STUCK_MS)
     .slice(0, MOST);

@@ -21,7 +21,7 @@ export function homeRouter(deps: WebDeps): Router {
     const [dags, running, succeeded, health, pools, use] = await Promise.all([
       store.dags.all(),
       store.runs.list({ states: ["running", "queued"], limit: SHOWN }),
-      store.runs.list({ states: ["success"], orderBy: "end_date", isDescending: true, limit: 1 }),
+      store.runs.list({ states: ["success"], orderBy: "end_date", isDescending: true, limit: 1, isCounted: false }),
       deps.health(),
       store.admin.pools(),
       store.admin.poolUse(),
