@@ -66,10 +66,17 @@ export async function showLogs(
     try {
       if (options.follow) await followLog(logs, look, options, session.out);
       else await printLog(logs, session, await look(), options);
+      await tellError(session, await look(), options);
     } finally {
       await logs.close();
     }
   });
+}
+
+/** Why the try failed is not part of its log, but it is what one looks for there. */
+async function tellError({ store, out }: Session, task: TaskInstanceInRun, options: LogOptions): Promise<void> {
+  const attempt = await store.tasks.attempt(task.runKey, task.tiNo, options.try ?? task.tryNumber);
+  if (attempt?.error) out.remark(attempt.error.stack ?? `${attempt.error.name}: ${attempt.error.message}`);
 }
 
 type Logs = import("../../executor/logs/folder.ts").FolderLogStore;

@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { expect } from "chai";
 import { describe, it } from "mocha";
+import { runProcess } from "../support/processes.ts";
 import { type Engine, engines } from "./engine.ts";
 
 describe("dags/order_process.ts", function () {
@@ -51,6 +52,10 @@ describe("dags/order_process.ts", function () {
     });
     expect(ended.tries.reserve, "FailFast is not tried again").to.equal(1);
     expect(effects(engine)).to.deep.equal(["charge:A-8.json", "refund:A-8.json"]);
+
+    const logs = ["cli/sluice", "tasks", "logs", "order_process", ended.row.runId, "reserve"];
+    const { stderr } = await runProcess(logs, { env: { SLUICE_HOME: engine.home } });
+    expect(stderr, "the command line says why").to.match(/FailFast: Only 40 of lamp are left[^]*order_process\.ts:\d+/);
   });
 
   it("gives the goods and the money back when no courier goes there, and takes no second order of that number", async () => {
