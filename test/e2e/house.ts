@@ -30,6 +30,7 @@ export class House implements AsyncDisposable {
   static async open(files: Readonly<Record<string, string>> = {}): Promise<House> {
     const house = new House(tempFolder("e2e"));
     mkdirSync(house.file("dags"));
+    mkdirSync(house.file("gates"));
     for (const [name, text] of Object.entries(files)) house.write(name, text);
     await house.up();
     return house;
@@ -88,7 +89,6 @@ export class House implements AsyncDisposable {
 
   /** Lets tasks pass that `await gate(name)`. */
   openGate(name: string): void {
-    mkdirSync(this.file("gates"), { recursive: true });
     writeFileSync(this.file("gates", name), "");
   }
 
@@ -120,18 +120,31 @@ export class House implements AsyncDisposable {
 
   /** The run, once it is in this state. */
   async run(dagId: string, runId: string, state: DagRunRow["state"]): Promise<DagRunRow> {
-    let last: string | undefined;
-    return this.until(`run ${runId} of ${dagId} is ${state}`, async () => {
-      const row = await this.store.runs.find(dagId, runId);
-      last = row?.state;
-      return last === state ? row : undefined;
-    });
+    try {
+      return await this.until(`run ${runId} of ${dagId} is ${state}`, async () => {
+        const row = await this.store.runs.find(dagId, runId);
+        return row?.state === state ? row : undefined;
+      });
+    } catch (error) {
+      throw new Error(await this.#account(dagId, runId), { cause: error });
+    }
+  }
+
+  /** What became of a run, for messages. */
+  async #account(dagId: string, runId: string): Promise<string> {
+    const row = await this.store.runs.find(dagId, runId);
+    if (row === undefined) return `There is no run ${runId} of ${dagId}.`;
+    const attempts = await this.store.tasks.attemptsOfRun(row.runKey);
+    const tries = attempts.map(({ tiNo, tryNumber, state, error }) => ({ tiNo, tryNumber, state, error }));
+    return `Run ${runId} of ${dagId} is ${row.state}: ${JSON.stringify([await this.states(row.runKey), tries])}`;
   }
 
   /** The task instance, once it is in this state. */
   async task(dagId: string, runId: string, taskId: string, state: TaskInstanceRow["state"]): Promise<TaskInstanceRow> {
     return this.until(`task ${taskId} of ${runId} is ${state}`, async () => {
       const row = await this.store.tasks.find(dagId, runId, taskId);
+      if (row?.state !== state && (row?.state === "failed" || row?.state === "upstream_failed"))
+        throw new Error(await this.#account(dagId, runId));
       return row?.state === state ? row : undefined;
     });
   }

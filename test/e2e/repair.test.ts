@@ -91,7 +91,7 @@ describe("repairing what went wrong, in a browser", function () {
       "pool narrow is full: 1/1, 2nd in line",
     ]);
     house.openGate("crowd");
-    await page.locator("#run-head .state.s-success").waitFor();
+    await page.locator("#run-head .run-state .state.s-success").waitFor();
     expect(browser.problems).to.deep.equal([]);
   });
 
