@@ -121,7 +121,9 @@ function checkMove(task: TaskFold, event: EventRow, report: Report): void {
   if ((event.epoch ?? 0) < task.epoch)
     report.add("I8", `An event of epoch ${event.epoch} was accepted at epoch ${task.epoch}.`, placeOf(event));
   const to = event.toState as TaskState;
-  if (isTerminal(task.state) && !isTerminal(to) && to !== "none")
+  // Only people go from one final state to another.
+  const isFinal = isTerminal(task.state) && (!isTerminal(to) || event.actor === "scheduler");
+  if (isFinal && to !== "none")
     report.add("I11", `The task was ${task.state} and became ${to} without a clear.`, placeOf(event));
 }
 

@@ -56,12 +56,21 @@ async function runLaneProcess(engine: string, laneSeed: number, share: number): 
     "test/chaos/main.ts",
     seconds === undefined ? args : [...args, "--seconds", String(seconds)],
   );
-  const { code, signal } = await lane.ended;
+  const progress = setInterval(() => tellProgress(laneSeed, lane.stdout()), 10_000);
+  const { code, signal } = await lane.ended.finally(() => clearInterval(progress));
   const last = lane.stdout().trim().split("\n").at(-1) ?? "";
   const report = last === "" ? emptyReport(laneSeed) : (JSON.parse(last) as LaneReport);
   if (code !== 0)
     report.violations.push(`Lane ${laneSeed} ended with ${code ?? signal}: ${lane.stderr().slice(-4_000)}`);
   return report;
+}
+
+/** One line on stderr: a long run should not be silent. */
+function tellProgress(laneSeed: number, stdout: string): void {
+  const last = stdout.trim().split("\n").at(-1) ?? "";
+  if (last === "") return;
+  const { kills, killsPlanned, violations } = JSON.parse(last) as LaneReport;
+  console.error(`seed ${laneSeed}: ${kills} of ${killsPlanned} kills, ${violations.length} violations`);
 }
 
 function summarize(reports: readonly LaneReport[]) {
