@@ -4,7 +4,7 @@ import compression from "compression";
 import express, { type Express } from "express";
 import { apiRouter } from "./api/router.ts";
 import { assetsRouter } from "./assets.ts";
-import { authenticate } from "./auth/authenticate.ts";
+import { authenticate, requires } from "./auth/authenticate.ts";
 import type { WebDeps } from "./deps.ts";
 import { handleErrors, notFound } from "./errors.ts";
 import { eventsRouter } from "./events.ts";
@@ -51,9 +51,11 @@ export function createApp(deps: WebDeps): Express {
       filter: (request, response) => !request.path.startsWith("/events") && compression.filter(request, response),
     }),
   );
+  app.use(authenticate(deps));
+  // Before bodies are read: strangers do not make the server unpack and parse for them.
+  app.use("/api", requires("read", "self"));
   app.use(express.json({ limit: BODY_LIMIT, strict: true }));
   app.use(express.urlencoded({ limit: BODY_LIMIT, extended: false, parameterLimit: 2_000 }));
-  app.use(authenticate(deps));
   app.use((_request, response, next) => {
     response.setHeader("Cache-Control", "no-store");
     next();

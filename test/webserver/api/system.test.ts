@@ -111,7 +111,7 @@ describe("API: the installation", function () {
     });
     expect((await ok(browser("PATCH", "/sluice/v1/me", { body: { theme: "dark" } }))).settings.theme).to.equal("dark");
     expect((await ok(browser("GET", "/sluice/v1/me"))).settings.theme).to.equal("dark");
-    expect((await site.web.get("/dags")).html).to.contain('data-theme="dark"');
+    expect((await site.web.get("/api/docs")).html).to.contain('data-theme="dark"');
     await refused(site.ask("PATCH", "/sluice/v1/me", { body: { theme: "dark" } }), 409);
   });
 });

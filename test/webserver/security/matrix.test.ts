@@ -3,6 +3,7 @@ import { after, before, describe, it } from "mocha";
 import type { UserRow } from "../../../store/rows.ts";
 import type { AnyRoute } from "../../../webserver/api/route.ts";
 import { ROUTES } from "../../../webserver/api/router.ts";
+import { csrfToken, hashToken } from "../../../webserver/auth/sessions.ts";
 import { type ApiSite, openApiSite } from "../api/site.ts";
 import { bodySample, pathSample, seedSamples, snapshot } from "./samples.ts";
 
@@ -71,6 +72,14 @@ describe("security: every route of the API", function () {
       for (const method of ["GET", "POST", "DELETE", "OPTIONS"])
         expect((await site.stranger(method, path)).status, `${method} ${path}`).to.equal(401);
     expect(await snapshot(site)).to.equal(before);
+  });
+
+  it("reads no body of strangers, however it is made", async () => {
+    const headers = { "content-type": "application/json" };
+    for (const body of ["{", "[".repeat(100_000), `{"note":"${"x".repeat(1_100_000)}"}`])
+      expect((await site.stranger("PATCH", "/v2/dags/etl", { body, headers })).status).to.equal(401);
+    const zipped = { ...headers, "content-encoding": "gzip" };
+    expect((await site.stranger("PATCH", "/v2/dags/etl", { body: "no gzip", headers: zipped })).status).to.equal(401);
   });
 
   it("is refused to revoked, invented and misplaced credentials", async () => {
@@ -161,10 +170,12 @@ describe("security: every route of the API", function () {
     expect(odd.filter((each) => !expected.test(each))).to.deep.equal([]);
   });
 
-  it("is closed at once to who was logged out, and to a role that was taken away", async () => {
+  it("is closed at once to who was logged out", async () => {
     const browser = await site.inBrowser();
     expect((await browser("GET", "/v2/dags")).status).to.equal(200);
-    await site.web.post("/logout", {});
+    const session = await site.web.store.access.session(hashToken(site.web.cookie));
+    const headers = { cookie: `sluice_session=${site.web.cookie}`, "x-csrf-token": session ? csrfToken(session) : "" };
+    await fetch(`${site.web.url}/logout`, { method: "POST", redirect: "manual", headers });
     expect((await browser("GET", "/v2/dags")).status).to.equal(401);
   });
 });
