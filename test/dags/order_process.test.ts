@@ -55,7 +55,9 @@ describe("dags/order_process.ts", function () {
 
     const logs = ["cli/sluice", "tasks", "logs", "order_process", ended.row.runId, "reserve"];
     const { stderr } = await runProcess(logs, { env: { SLUICE_HOME: engine.home } });
-    expect(stderr, "the command line says why").to.match(/FailFast: Only 40 of lamp are left[\s\S]*order_process\.ts:\d+/);
+    expect(stderr, "the command line says why").to.match(
+      /FailFast: Only 40 of lamp are left[\s\S]*order_process\.ts:\d+/,
+    );
   });
 
   it("gives the goods and the money back when no courier goes there, and takes no second order of that number", async () => {
