@@ -21,6 +21,7 @@ import { TRIGGER_ROUTES } from "./run-trigger.ts";
 import { WAIT_ROUTES } from "./run-wait.ts";
 import { RUN_ROUTES } from "./runs.ts";
 import { SELF_ROUTES } from "./self.ts";
+import { TASK_BULK_ROUTES } from "./task-bulk.ts";
 import { TASK_ROUTES } from "./task-instances.ts";
 import { MARK_ROUTES } from "./task-marks.ts";
 import { TRY_ROUTES } from "./task-tries.ts";
@@ -45,6 +46,7 @@ export const ROUTES: readonly AnyRoute[] = [
   ...REASON_ROUTES,
   ...MARK_ROUTES,
   ...TASK_ROUTES,
+  ...TASK_BULK_ROUTES,
   ...POOL_ROUTES,
   ...VARIABLE_ROUTES,
   ...CONNECTION_ROUTES,

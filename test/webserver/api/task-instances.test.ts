@@ -98,6 +98,41 @@ describe("API: task instances", function () {
     await refused(site.ask("PATCH", `${of("bad")}/load/dry_run`, { body: { new_state: "running" } }), 422);
   });
 
+  describe("in bulk", () => {
+    const send = (path: string, entities: object[], more: object = {}) =>
+      site.ask("PATCH", path, { body: { actions: [{ action: "update", entities, ...more }] } });
+
+    it("are marked and noted, each for itself", async () => {
+      const entities = [
+        { task_id: "extract", note: "checked" },
+        { task_id: "none", new_state: "success" },
+        { task_id: "load", map_index: -1, new_state: "skipped", note: null },
+      ];
+      const { update } = await ok(send(of("good"), entities));
+      expect(update.success).to.deep.equal(["etl.good.extract[-1]", "etl.good.load[-1]"]);
+      expect(update.errors.map((error: { status_code: number }) => error.status_code)).to.deep.equal([404]);
+      expect((await ok(site.ask("GET", `${of("good")}/load`))).state).to.equal("skipped");
+      expect((await ok(site.ask("GET", `${of("good")}/extract`))).note).to.equal("checked");
+      const skipped = await ok(send(of("good"), [{ task_id: "none" }], { action_on_non_existence: "skip" }));
+      expect(skipped.update).to.deep.equal({ success: [], errors: [] });
+      await ok(send(of("good"), [{ task_id: "load", new_state: "success" }]));
+      await ok(site.ask("PATCH", "/v2/dags/etl/dagRuns/good", { body: { state: "success" } }));
+    });
+
+    it("lie within the path, or nothing is changed", async () => {
+      const foreign = [
+        { task_id: "extract", note: "first" },
+        { dag_id: "quiet", task_id: "only", note: "foreign" },
+      ];
+      expect(await refused(send(of("good"), foreign), 422)).to.contain("lies outside the path");
+      await refused(send("/v2/dags/~/dagRuns/~/taskInstances", [{ task_id: "extract" }]), 422);
+      expect((await ok(site.ask("GET", `${of("good")}/extract`))).note).to.equal("checked");
+      const named = [{ dag_id: "etl", dag_run_id: "bad", task_id: "extract", note: "by ~" }];
+      const { update } = await ok(send("/v2/dags/~/dagRuns/~/taskInstances", named));
+      expect(update.success).to.deep.equal(["etl.bad.extract[-1]"]);
+    });
+  });
+
   it("clears with a preview, neighbours and other runs", async () => {
     const path = "/v2/dags/etl/clearTaskInstances";
     const body = { dag_run_id: "good", task_ids: ["load"], only_failed: false, include_downstream: true };

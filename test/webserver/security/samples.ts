@@ -41,6 +41,9 @@ const BODY_SAMPLES: Readonly<Record<string, object>> = {
   "patch /v2/dags/:dag_id/dagRuns/:dag_run_id/taskInstances/:task_id/:map_index": { note: "n" },
   "patch /v2/dags/:dag_id/dagRuns/:dag_run_id/taskInstances/:task_id/dry_run": { new_state: "failed" },
   "patch /v2/dags/:dag_id/dagRuns/:dag_run_id/taskInstances/:task_id/:map_index/dry_run": { new_state: "failed" },
+  "patch /v2/dags/:dag_id/dagRuns/:dag_run_id/taskInstances": {
+    actions: [{ action: "update", entities: [{ task_id: "extract", note: "n" }] }],
+  },
   "post /v2/pools": thing.pools,
   "patch /v2/pools": { actions: [{ action: "create", entities: [{ name: "bulk", slots: 1 }] }] },
   "patch /v2/pools/:pool_name": { description: "d" },
