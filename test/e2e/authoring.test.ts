@@ -1,3 +1,4 @@
+// exclusive: it measures how soon a saved file is seen
 import { expect } from "chai";
 import { after, before, describe, it } from "mocha";
 import { withBrowser } from "../support/browser.ts";
@@ -114,8 +115,9 @@ slow.before(fresh); fresh.before(last);
     await page.goto(`${house.url}/dags/moving/grid`);
     for (const taskId of ["slow", "last", "fresh"])
       expect(await page.locator(`tr[data-task="${taskId}"] a.cell`).getAttribute("class")).to.contain("s-success");
-    await page.goto(`${house.url}/dags/moving/runs/one/graph`);
-    expect(await page.locator("a.node.s-success").count()).to.equal(3);
+    await page.goto(`${house.url}/dags/moving/runs/one?tab=graph`);
+    await page.locator("a.node.s-success").nth(2).waitFor();
+    expect(await page.locator("a.node").count()).to.equal(3);
     await page.goto(`${house.url}/dags/moving/runs/one`);
     const rows = await page.locator("tbody tr").allInnerTexts();
     expect(rows.map((row) => row.split(/\s/)[0])).to.deep.equal(["slow", "fresh", "last", "old"]);
