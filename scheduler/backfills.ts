@@ -148,7 +148,7 @@ export class Backfills {
   }
 
   async #refresh(): Promise<void> {
-    const { rows } = await this.#o.gate.read((store) => store.admin.backfills({ isActive: true, limit: 1_000 }));
+    const rows = await this.#o.gate.read((store) => store.admin.activeBackfills());
     const present = new Set<number>();
     for (const row of rows) {
       present.add(row.id);
@@ -240,6 +240,7 @@ export class Backfills {
     const merged = mergeParams(version.row.definition, row.conf);
     if (!merged.ok) return skip("the conf of the backfill does not fit the params of the DAG (any more)");
     const [slot] = version.timetable.between(date.logicalDate, date.logicalDate, 1);
+    const now = this.#o.clock.now();
     const result: CommitResult = await gate.commit([
       {
         kind: "run.create",
@@ -252,7 +253,8 @@ export class Backfills {
           logicalDate: date.logicalDate,
           dataIntervalStart: slot?.dataInterval.start ?? date.logicalDate,
           dataIntervalEnd: slot?.dataInterval.end ?? date.logicalDate,
-          runAfter: this.#o.clock.now(),
+          // When it would have been due: lists and grids put it there, and a task that waits for a time of day means that day.
+          runAfter: Math.min(slot?.runAfter ?? now, now),
           conf: row.conf,
           params: merged.params,
           triggeredBy: "backfill",

@@ -47,6 +47,17 @@ describe("backfills", () => {
     await verifyHarness(h);
   });
 
+  it("gives each run the instant at which it would have been due", async () => {
+    const h = await boot({ now });
+    await h.put(dagOf("etl", { a: [] }, daily));
+    h.executor.script = () => success;
+    await createBackfill(h.command, { dagId: "etl", fromDate: day(1), toDate: day(2) });
+    await h.idle();
+    const { rows } = await h.store.runs.list({ dagId: "etl", limit: 10, orderBy: "id", isDescending: false });
+    expect(rows.map(({ runAfter }) => runAfter)).to.deep.equal([day(1), day(2)]);
+    await verifyHarness(h);
+  });
+
   it("does the newest first when asked to, and gives way to live runs", async () => {
     const h = await boot({ now, slots: 1 });
     await h.put(dagOf("etl", { a: [] }, daily), dagOf("live", { x: [] }));
