@@ -1,4 +1,5 @@
 import type { Clock } from "../core/clock.ts";
+import { InvalidInputError } from "../core/errors.ts";
 import { materializeTasks } from "../core/graph.ts";
 import type { Logger } from "../core/logger.ts";
 import { mergeParams } from "../core/params.ts";
@@ -233,7 +234,8 @@ export class Backfills {
       if (date.runKey !== existing.runKey && existing.backfillId !== row.id)
         return skip("a run of this date appeared meanwhile");
       const { runKey } = existing;
-      if (isRunTerminal(existing.state)) await this.#clear(existing, row);
+      const refusal = isRunTerminal(existing.state) ? await this.#clear(existing, row) : undefined;
+      if (refusal !== undefined) return skip(refusal);
       await gate.commit([{ kind: "backfill.date", backfillId: row.id, sortOrder, state: "created", runKey }]);
       return runKey;
     }
@@ -272,11 +274,20 @@ export class Backfills {
     return "refused";
   }
 
-  /** The run of a date that is to be done again: cleared and re-used, for a logical date has one run. */
-  async #clear(run: DagRunRow, backfill: BackfillRow): Promise<void> {
+  /**
+   * The run of a date that is to be done again: cleared and re-used, for a logical date has one run. Gives why it cannot be, as when
+   * its conf does not fit the newest version.
+   */
+  async #clear(run: DagRunRow, backfill: BackfillRow): Promise<string | undefined> {
     const { store, clock } = this.#o;
     const context = { store, clock, actor: "scheduler", triggeredBy: "backfill" as const };
     const { dagId, runId } = run;
-    await clearTasks(context, { dagId, runId, runOnLatestVersion: backfill.runOnLatestVersion });
+    try {
+      await clearTasks(context, { dagId, runId, runOnLatestVersion: backfill.runOnLatestVersion });
+      return undefined;
+    } catch (error) {
+      if (error instanceof InvalidInputError) return error.message;
+      throw error;
+    }
   }
 }

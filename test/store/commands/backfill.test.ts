@@ -138,4 +138,24 @@ describe("the command backfill", () => {
     expect((await h.store.runs.findByLogicalDate("etl", day("01")))?.params).to.deep.equal({ rows: 3 });
     expect((await h.store.admin.backfill(id))?.conf).to.deep.equal({ rows: 3 });
   });
+
+  it("leaves out a run whose conf does not fit the newest version, says why, and goes on with the others", async () => {
+    const h = await boot();
+    const paramsOf = (type: string) =>
+      ({ type: "object", properties: { rows: { type } }, required: ["rows"] }) as const;
+    const daily = { timetable: cron("0 0 * * *") };
+    await h.put(dagOf("etl", { a: [] }, { ...daily, params: paramsOf("integer") }));
+    h.executor.script = () => failure;
+    await h.trigger("etl", { runId: "old", logicalDate: day("01"), conf: { rows: 1 } });
+    h.executor.script = () => success;
+    await h.put(dagOf("etl", { a: [] }, { ...daily, params: paramsOf("string") }));
+    const { id } = await createBackfill(h.command, { ...range, reprocess: "failed", conf: { rows: "all" } });
+    await h.idle();
+    expect((await h.store.admin.backfill(id))?.completedAt).to.be.a("number");
+    const [first, second] = await h.store.admin.backfillDates(id);
+    expect(first).to.include({ state: "skipped" });
+    expect(first?.reason).to.match(/does not fit/);
+    expect(second).to.include({ state: "created" });
+    expect((await h.store.runs.find("etl", "old"))?.state).to.equal("failed");
+  });
 });
