@@ -52,6 +52,8 @@ export type Change =
       readonly bumpRevision?: boolean;
       /** Guard: the run is in one of these. For commands that were decided on a run which may end meanwhile. */
       readonly runIn?: readonly RunState[];
+      /** Guard: no other command has changed the run since it was read at this revision. For commands, which decide on all rows they read. */
+      readonly revision?: number;
     }
   /** Appends task instances to a run (mapping; a clear that moves a run to a newer version). */
   | { readonly kind: "task.append"; readonly runKey: RunKey; readonly tasks: readonly NewTaskInstance[] }

@@ -27,7 +27,7 @@ const DATES: { readonly [state in TaskState]: string } = {
 
 /** Changes of task instances of one run, each guarded by its state and epoch. */
 export function* moveTasks(scope: Scope, change: Of<"task.transitions">): Step<ChangeResult> {
-  const { runKey, transitions, fence, bumpRevision, runIn } = change;
+  const { runKey, transitions, fence, bumpRevision, runIn, revision } = change;
   const dagId = yield* scope.dagOf(runKey);
   if (fence !== undefined) {
     const held = yield* first(
@@ -40,10 +40,12 @@ export function* moveTasks(scope: Scope, change: Of<"task.transitions">): Step<C
     if (fence.revision !== undefined && fence.revision !== held[0])
       throw new GuardFailure("stale", `Run ${runKey} was changed by a command since its owner read it.`);
   }
-  if (runIn !== undefined) {
-    const [state] = (yield* first("select state from dag_run where id = ?", runKey)) ?? [];
-    if (!runIn.some((wanted) => wanted === state))
+  if (runIn !== undefined || revision !== undefined) {
+    const [state, present] = (yield* first("select state, revision from dag_run where id = ?", runKey)) ?? [];
+    if (runIn?.some((wanted) => wanted === state) === false)
       throw new GuardFailure("stale", `Run ${runKey} is ${state} now, not ${runIn.join(" or ")}.`);
+    if (revision !== undefined && revision !== present)
+      throw new GuardFailure("stale", `Run ${runKey} was changed by another command meanwhile.`);
   }
   for (let from = 0; from < transitions.length; ) from = yield* moveAlike(scope, runKey, transitions, from);
   for (const transition of transitions) recordMove(scope, dagId, runKey, transition);

@@ -116,6 +116,7 @@ async function planRunClear(
       bumpRevision: true,
       // One that ends meanwhile must be queued again, or what is cleared would never run.
       ...(isEnded ? {} : { runIn: UNFINISHED_RUN_STATES }),
+      revision: run.revision,
     },
   ];
   for (const task of kept)

@@ -92,6 +92,7 @@ async function planMark(context: CommandContext, run: DagRunRow, input: MarkTask
       bumpRevision: true,
       // One that ends meanwhile must be opened again for what follows from the mark.
       ...(isRunTerminal(run.state) ? {} : { runIn: UNFINISHED_RUN_STATES }),
+      revision: run.revision,
     },
   ];
   for (const tiNo of reopened) changes.push({ kind: "xcom.delete", runKey: run.runKey, tiNo });
@@ -181,13 +182,15 @@ async function endRun(
     const tasks = await unfinished(context, run, input.newState);
     const transitions = tasks.map((task) => endTransition(task, endState(task, input.newState), reason));
     const changes: Change[] = [...stopAttempts(run, tasks, reason)];
-    if (transitions.length > 0)
+    // Even without transitions: what another command has cleared meanwhile must not stay open in a run that ends.
+    if (transitions.length > 0 || run.state !== input.newState)
       changes.push({
         kind: "task.transitions",
         runKey: run.runKey,
         transitions,
         bumpRevision: true,
         runIn: [run.state],
+        revision: run.revision,
       });
     if (run.state !== input.newState)
       changes.push({

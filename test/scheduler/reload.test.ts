@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { describe, it } from "mocha";
 import { clearTasks } from "../../store/commands/clear.ts";
-import { markTask } from "../../store/commands/mark.ts";
+import { markRun, markTask } from "../../store/commands/mark.ts";
 import { dagOf } from "./definitions.ts";
 import { type Harness, harnesses, wrapStore } from "./harness.ts";
 import { success } from "./scripted-executor.ts";
@@ -76,4 +76,32 @@ describe("a run that is read again", () => {
       expect(hasEnded).to.equal(true);
     });
   }
+});
+
+describe("two commands at once", () => {
+  const boot = harnesses();
+
+  it("do not overlook each other: what one clears is not left open by the other, which ends the run", async () => {
+    const h = await boot();
+    await h.put(dagOf("d", { skipped: {}, long: {} }));
+    h.executor.script = ({ taskId }) => (taskId === "long" ? "hold" : { kind: "skipped" });
+    const { runKey, runId } = await h.trigger("d");
+    expect(await h.tasks(runKey)).to.deep.equal({ skipped: "skipped", long: "running" });
+    let hasCleared = false;
+    // The run is marked as a success; between what that reads and its commit the skipped task is cleared.
+    const slow = wrapStore(h.store, {
+      commit: async (changes, actor) => {
+        if (!hasCleared) {
+          hasCleared = true;
+          await clearTasks(h.command, { dagId: "d", runId, taskIds: ["skipped"] });
+        }
+        return h.store.commit(changes, actor);
+      },
+    });
+    await markRun({ ...h.command, store: slow }, { dagId: "d", runId, newState: "success" });
+    await h.idle();
+    expect(hasCleared).to.equal(true);
+    expect((await h.run(runKey)).state).to.equal("success");
+    expect(await h.tasks(runKey)).to.deep.equal({ skipped: "success", long: "success" });
+  });
 });
