@@ -256,6 +256,8 @@ export interface AdminReads {
   connections(): Promise<readonly ConnectionRow[]>;
   connection(connectionId: string): Promise<ConnectionRow | undefined>;
   backfills(filter: Page & { readonly dagId?: string; readonly isActive?: boolean }): Promise<Counted<BackfillRow>>;
+  /** All that are neither complete nor cancelled, newest first. */
+  activeBackfills(): Promise<readonly BackfillRow[]>;
   backfill(backfillId: number): Promise<BackfillRow | undefined>;
   backfillDates(backfillId: number): Promise<readonly BackfillDateRow[]>;
   workers(): Promise<readonly WorkerRow[]>;

@@ -78,6 +78,12 @@ export function adminReads(
         page.select(knex.raw(BACKFILL_COLUMNS)).orderBy("b.id", "desc"),
       );
     },
+    activeBackfills: () =>
+      listOf(
+        reader,
+        decodeBackfill,
+        `select ${BACKFILL_COLUMNS} from backfill b where b.completed_at is null and b.cancelled_at is null order by b.id desc`,
+      ),
     backfill: (id) =>
       firstOf(reader, decodeBackfill, `select ${BACKFILL_COLUMNS} from backfill b where b.id = ?`, [id]),
     backfillDates: (id) =>
