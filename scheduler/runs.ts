@@ -105,8 +105,13 @@ export class Runs {
     if (this.#entries.has(row.runKey)) return;
     const entry = this.#add(row.runKey);
     this.#know(entry, row);
-    if (row.state === "queued") this.#wait(entry, row);
-    else this.load(entry);
+    if (row.state === "queued") {
+      this.#wait(entry, row);
+      return;
+    }
+    // It counts from now on, not from when its rows are read: queued runs must not take its place meanwhile.
+    this.#o.admission.run(row);
+    this.load(entry);
   }
 
   /** Reads a run again, or for the first time, and tells those that look back at it. */

@@ -105,3 +105,39 @@ describe("two commands at once", () => {
     expect(await h.tasks(runKey)).to.deep.equal({ skipped: "success", long: "success" });
   });
 });
+
+describe("a start", () => {
+  const boot = harnesses();
+
+  it("counts running runs before it has read their tasks", async () => {
+    let isSlow = false;
+    const wrap = (store: Harness["store"]) => {
+      const tasks = new Proxy(store.tasks, {
+        get(target, key) {
+          if (key !== "ofRun" || !isSlow) return Reflect.get(target, key).bind(target);
+          return async (runKey: number) => {
+            for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+            return target.ofRun(runKey);
+          };
+        },
+      });
+      return wrapStore(store, { tasks });
+    };
+    const h = await boot({ wrap });
+    await h.put(dagOf("d", { t: {} }, { maxActiveRuns: 1 }));
+    h.executor.script = () => "hold";
+    await h.trigger("d", { runId: "one" });
+    await h.trigger("d", { runId: "two" });
+    expect(await h.runStates("d")).to.deep.equal({ one: "running", two: "queued" });
+    await h.crash();
+    await h.openOnly();
+    isSlow = true;
+    const starting = h.startWithoutWaiting();
+    h.executor.script = () => "hold";
+    await h.clock.advanceAsync(1_000);
+    await starting;
+    await h.idle();
+    // What `verify` looks at after each test says the same for every moment in between.
+    expect(await h.runStates("d")).to.deep.equal({ one: "running", two: "queued" });
+  });
+});
