@@ -15,6 +15,11 @@ export function dateArgument(text: string): number {
   return value;
 }
 
+/** As `dateArgument`, for the end of a range: a date without a time includes that whole day, in UTC. */
+export function lastDateArgument(text: string): number {
+  return dateArgument(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T23:59:59.999Z` : text);
+}
+
 /** A whole number of at least `min`. */
 export function numberArgument(min: number): (text: string) => number {
   return (text) => {

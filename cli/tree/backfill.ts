@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { dateArgument, jsonArgument, numberArgument } from "../input.ts";
+import { dateArgument, jsonArgument, lastDateArgument, numberArgument } from "../input.ts";
 
 /** `backfill …`. */
 export function addBackfills(program: Command): void {
@@ -48,7 +48,7 @@ function withRange(command: Command): Command {
   return command
     .argument("<dag>")
     .requiredOption("--from <date>", "first logical date", dateArgument)
-    .requiredOption("--to <date>", "last logical date", dateArgument)
+    .requiredOption("--to <date>", "last logical date; without a time, all of that day", lastDateArgument)
     .addOption(
       new Option("--reprocess <what>", "which existing runs to run again")
         .choices(["none", "failed", "completed"])

@@ -41,7 +41,7 @@ describe("docs/getting-started.md", () => {
     expect(outputOf("tasks logs")).to.include("HELLO, ADA!");
     expect(outputOf("dags test")).to.include("HELLO, GRACE!");
     expect(outputOf("--downstream --dry-run")).to.include("shout");
-    expect(outputOf("to 2026-11-07 --dry-run").match(/2026-11-0[2-6]/g)).to.have.length.at.least(5);
+    expect(outputOf("to 2026-11-06 --dry-run").match(/2026-11-0[2-6]/g)).to.have.length.at.least(5);
     await app.stop();
   });
 });
