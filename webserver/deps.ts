@@ -20,6 +20,8 @@ export interface WebDeps {
   /** Health of the parts of this installation. */
   readonly health: () => Promise<Health>;
   readonly dagsFolder: string;
+  /** Holds `SLUICE_VAR_<KEY>` and `SLUICE_CONN_<ID>`, which pages list read-only. Default `process.env`. */
+  readonly env?: NodeJS.ProcessEnv;
   /** Largest XCom that people may write, bytes of JSON; default 262,144. */
   readonly xcomLimitBytes?: number;
   /** Settings in force with their origin, secrets masked: for the config page. */

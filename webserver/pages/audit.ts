@@ -1,12 +1,11 @@
 import { Router } from "express";
-import type { JsonObject } from "../../core/json.ts";
 import type { EventRow } from "../../store/rows.ts";
 import { requires } from "../auth/authenticate.ts";
 import type { WebDeps } from "../deps.ts";
 import { parseInstant } from "../forms/dates.ts";
 import { textOf } from "../forms/input.ts";
-import { maskJson } from "../masking.ts";
 import { instanceName } from "./affected.ts";
+import { eventDetail, stateText } from "./events-view.ts";
 import { sendPage } from "./page.ts";
 import { PAGE_SIZE, type PagerView, pageOf, pagerView } from "./paging.ts";
 import { dagPath, runPath, taskPath } from "./paths.ts";
@@ -96,16 +95,8 @@ function rowOf(event: EventRow, now: number): AuditRow {
     runHref: dagId === null || runId === null ? "" : runPath(dagId, runId),
     task: taskId === null ? "" : instanceName(taskId, mapIndex),
     taskHref: dagId === null || runId === null || taskId === null ? "" : taskPath(dagId, runId, taskId, mapIndex),
-    fromState: event.fromState ?? "",
-    toState: event.toState ?? "",
-    detail: event.detail === null ? "" : detailText(event.detail),
+    fromState: stateText(event.fromState),
+    toState: stateText(event.toState),
+    detail: eventDetail(event),
   };
-}
-
-/** "reason: cleared by user:ann, tryNumber: 2" */
-function detailText(detail: JsonObject): string {
-  return Object.entries(maskJson(detail) as JsonObject)
-    .map(([key, value]) => `${key}: ${typeof value === "string" ? value : JSON.stringify(value)}`)
-    .join(", ")
-    .slice(0, 400);
 }

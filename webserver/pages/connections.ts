@@ -4,6 +4,7 @@ import type { WebDeps } from "../deps.ts";
 import { field, issueOf } from "../forms/field.ts";
 import { type FormInput, rawTextOf, textOf, wholeNumberOf } from "../forms/input.ts";
 import { MASK, maskText, unmaskText } from "../masking.ts";
+import { environmentConnections } from "./environment.ts";
 import { cell, type NamedKind, namedThingsRouter, rejectIssues } from "./named-things.ts";
 
 const CONNECTION_ID = /^[\w.-]{1,200}$/;
@@ -24,6 +25,15 @@ function connectionKind(deps: WebDeps): NamedKind<ConnectionRow> {
     columns: ["Connection", "Type", "Host", "Login", "Password", "Description"],
     emptyText: "A task reads one with getClient().getConnection(id).",
     rows: () => deps.store.admin.connections(),
+    fixed: () =>
+      environmentConnections(deps).map(({ name, id, type, host, login, password }) => [
+        cell(id),
+        cell(type),
+        cell(host, "code"),
+        cell(login),
+        cell(password, "muted"),
+        cell(name, "code"),
+      ]),
     keyOf: (connection) => connection.connectionId,
     cells: (connection) => [
       cell(connection.connectionId, "name"),

@@ -103,7 +103,7 @@ function healthOf(dag: DagRow, runs: readonly RunSummary[], now: number): Overvi
       state: running ? "running" : "none",
       word: running ? "First run" : "No runs yet",
       text: running ? "Its first run is under way." : "It has not run yet. Trigger it, or wait for its schedule.",
-      href: running ? runPath(dag.dagId, running.runId) : dagPath(dag.dagId, "/trigger"),
+      href: running ? runPath(dag.dagId, running.runId) : "",
     };
   const streak = finished.findIndex((run) => run.state !== last.state);
   const count = streak === -1 ? finished.length : streak;

@@ -1,9 +1,11 @@
-import type { Json } from "../../core/json.ts";
+import type { Json, JsonObject } from "../../core/json.ts";
 import type { EventRow } from "../../store/rows.ts";
 import type { EventFilter } from "../../store/store.ts";
 import type { WebDeps } from "../deps.ts";
 import type { FormInput } from "../forms/input.ts";
+import { maskJson } from "../masking.ts";
 import { PAGE_SIZE, type PagerView, pageOf, pagerView } from "./paging.ts";
+import { stateWord } from "./state-counts.ts";
 import { absoluteTime, type TimeView, timeView } from "./time.ts";
 
 /** What happened, newest first. */
@@ -44,18 +46,24 @@ export async function eventsView(
       at: timeView(event.at, now, "both"),
       kind: event.kind,
       task: event.taskId === null ? "" : `${event.taskId}${(event.mapIndex ?? -1) >= 0 ? `[${event.mapIndex}]` : ""}`,
-      from: event.fromState ?? "",
-      to: event.toState ?? "",
+      from: stateText(event.fromState),
+      to: stateText(event.toState),
       actor: event.actor,
-      detail: detailText(event),
+      detail: eventDetail(event),
     })),
     pager: pagerView(url, page, found.total, found.rows.length, "event"),
   };
 }
 
-function detailText({ detail, tryNumber }: EventRow): string {
+/** A state of an event in words; "" for none. */
+export function stateText(state: string | null): string {
+  return state === null ? "" : stateWord(state);
+}
+
+/** What else an event says, in one line: "try 2 · succeeded". Secrets are masked, what says nothing is left out. */
+export function eventDetail({ detail, tryNumber }: EventRow): string {
   const parts = tryNumber === null ? [] : [`try ${tryNumber}`];
-  for (const [key, value] of Object.entries(detail ?? {})) {
+  for (const [key, value] of Object.entries(maskJson(detail ?? {}) as JsonObject)) {
     if (value === null || (key === "lostCount" && value === 0)) continue;
     parts.push(key === "reason" ? String(value) : `${key}: ${valueText(key, value)}`);
   }

@@ -2,7 +2,7 @@ import { type Request, type Response, Router } from "express";
 import { ConflictError, InvalidInputError, NotFoundError } from "../../core/errors.ts";
 import type { Change } from "../../store/changes.ts";
 import { requires } from "../auth/authenticate.ts";
-import type { ResourceKind } from "../auth/policy.ts";
+import { allow, type ResourceKind } from "../auth/policy.ts";
 import type { WebDeps } from "../deps.ts";
 import type { FieldView } from "../forms/field.ts";
 import { type FormInput, formOf, rawTextOf, textOf } from "../forms/input.ts";
@@ -25,6 +25,8 @@ export interface NamedKind<Row> {
   readonly columns: readonly string[];
   readonly emptyText: string;
   rows(): Promise<readonly Row[]>;
+  /** Those that the environment gives, cells as of `rows`; nobody can change them here. Default none. */
+  readonly fixed?: () => readonly (readonly Cell[])[];
   keyOf(row: Row): string;
   cells(row: Row): readonly Cell[];
   /** Why it may not be deleted; "" when it may. */
@@ -65,6 +67,9 @@ interface NamedView {
     readonly deleteRefusal: string;
   }[];
   readonly emptyText: string;
+  readonly fixed: readonly (readonly Cell[])[];
+  /** Why the reader may not change anything; "" when they may. */
+  readonly refusal: string;
   readonly form: FormPanel | undefined;
   readonly removal: { readonly key: string; readonly action: string; readonly cancelHref: string } | undefined;
 }
@@ -178,6 +183,7 @@ async function send<Row>(
   form: FormPanel | undefined,
   doomed: string,
 ): Promise<void> {
+  const principal = request.access?.principal;
   const model: NamedView = {
     title: kind.title,
     noun: kind.noun,
@@ -192,6 +198,8 @@ async function send<Row>(
       deleteRefusal: kind.deleteRefusal(row),
     })),
     emptyText: kind.emptyText,
+    fixed: kind.fixed?.() ?? [],
+    refusal: principal ? allow(principal, "write", kind.resource).reason : "Log in first.",
     form,
     removal: doomed === "" ? undefined : { key: doomed, action: `${kind.path}/delete`, cancelHref: kind.path },
   };

@@ -1,5 +1,6 @@
 import type { Request, Response } from "express";
 import { assets } from "../assets.ts";
+import { allow, type ResourceKind } from "../auth/policy.ts";
 import { csrfToken } from "../auth/sessions.ts";
 import type { WebDeps } from "../deps.ts";
 import { render } from "../view.ts";
@@ -24,7 +25,8 @@ export type NavKey =
   | "connections"
   | "backfills"
   | "audit"
-  | "config";
+  | "config"
+  | "more";
 
 const NAV: readonly {
   readonly key: NavKey;
@@ -32,7 +34,12 @@ const NAV: readonly {
   readonly href: string;
   readonly icon: string;
   readonly section?: string;
+  /** Left out of the narrow rail, which has room for five; the page "More" lists them. */
   readonly isMore?: boolean;
+  /** Only in the narrow rail. */
+  readonly isNarrow?: boolean;
+  /** What one must be allowed to read; others do not see the entry. */
+  readonly resource?: ResourceKind;
 }[] = [
   { key: "home", label: "Home", href: "/", icon: "i-home" },
   { key: "dags", label: "DAGs", href: "/dags", icon: "i-dags" },
@@ -44,15 +51,31 @@ const NAV: readonly {
     href: "/admin/import-errors",
     icon: "i-import-error",
     section: "Admin",
+    isMore: true,
   },
   { key: "pools", label: "Pools", href: "/admin/pools", icon: "i-pool", isMore: true },
-  { key: "variables", label: "Variables", href: "/admin/variables", icon: "i-variable", isMore: true },
-  { key: "connections", label: "Connections", href: "/admin/connections", icon: "i-connection", isMore: true },
+  {
+    key: "variables",
+    label: "Variables",
+    href: "/admin/variables",
+    icon: "i-variable",
+    isMore: true,
+    resource: "variable",
+  },
+  {
+    key: "connections",
+    label: "Connections",
+    href: "/admin/connections",
+    icon: "i-connection",
+    isMore: true,
+    resource: "connection",
+  },
   { key: "audit", label: "Audit log", href: "/admin/audit", icon: "i-note", isMore: true },
-  { key: "config", label: "Configuration", href: "/admin/config", icon: "i-admin", isMore: true },
+  { key: "config", label: "Configuration", href: "/admin/config", icon: "i-admin", isMore: true, resource: "config" },
+  { key: "more", label: "More", href: "/more", icon: "i-admin", isNarrow: true },
 ];
 
-/** Renders a view inside the shell and sends it. `model` is the view's `it`; `csrf` and `path` are added for its forms. */
+/** Renders a view inside the shell and sends it. `model` is the view's `it`; `csrf`, `path` and `refusals` are added for its forms. */
 export async function sendPage(
   deps: WebDeps,
   request: Request,
@@ -70,7 +93,7 @@ export async function sendPage(
     session ? deps.store.access.userById(session.userId) : undefined,
   ]);
   const theme = user?.settings.theme === "dark" || user?.settings.theme === "light" ? user.settings.theme : "";
-  const bodyHtml = render(view, { ...model, csrf, path: request.originalUrl });
+  const bodyHtml = render(view, { ...model, csrf, path: request.originalUrl, refusals: refusalsOf(request) });
   // A fragment request (htmx) gets the page without its shell.
   if (
     request.headers["hx-request"] === "true" &&
@@ -95,12 +118,12 @@ export async function sendPage(
         label,
         href: href ?? "",
       })),
-      nav: NAV.map((item) => ({
+      nav: navOf(request).map((item) => ({
         ...item,
         section: item.section ?? "",
-        isMore: item.isMore ?? false,
-        isCurrent: item.key === frame.nav,
-        count: item.key === "import-errors" && errors.length > 0 ? String(errors.length) : "",
+        css: item.isNarrow ? "rail__menu" : item.isMore ? "rail__more" : "",
+        isCurrent: item.key === frame.nav || (item.isNarrow === true && isBehindMore(frame.nav)),
+        count: (item.key === "import-errors" || item.isNarrow) && errors.length > 0 ? String(errors.length) : "",
       })),
       flash: flashOf(request),
       bodyHtml,
@@ -126,4 +149,22 @@ function flashOf(request: Request): { text: string; state: string } | undefined 
   if (typeof text !== "string" || text === "") return undefined;
   const state = request.query.flash_state;
   return { text: text.slice(0, 300), state: state === "failed" || state === "up_for_retry" ? state : "success" };
+}
+
+function isBehindMore(nav: NavKey | undefined): boolean {
+  return NAV.some((item) => item.key === nav && item.isMore);
+}
+
+/** Entries of the rail that the reader may open. */
+export function navOf(request: Request) {
+  const principal = request.access?.principal;
+  return NAV.filter(
+    ({ resource }) => !resource || (principal !== undefined && allow(principal, "read", resource).isAllowed),
+  );
+}
+
+/** Why the reader may not do what many pages offer; "" when they may. */
+function refusalsOf(request: Request): { readonly operate: string } {
+  const principal = request.access?.principal;
+  return { operate: principal ? allow(principal, "operate", "dag").reason : "Log in first." };
 }

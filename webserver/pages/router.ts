@@ -11,6 +11,7 @@ import { DAG_PAGES } from "./dag-pages.ts";
 import { homeRouter } from "./home.ts";
 import { importErrorsRouter } from "./import-errors.ts";
 import { markRouter } from "./mark.ts";
+import { moreRouter } from "./more.ts";
 import { notesRouter } from "./notes.ts";
 import { poolsRouter } from "./pools.ts";
 import { runsRouter } from "./runs.ts";
@@ -30,6 +31,7 @@ const PAGES: readonly ((deps: WebDeps) => Router)[] = [
   clearRouter,
   markRouter,
   notesRouter,
+  moreRouter,
   importErrorsRouter,
   poolsRouter,
   variablesRouter,

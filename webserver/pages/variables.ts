@@ -4,6 +4,7 @@ import type { WebDeps } from "../deps.ts";
 import { field, issueOf } from "../forms/field.ts";
 import { rawTextOf, textOf } from "../forms/input.ts";
 import { isSecretName, MASK, maskText, unmaskText } from "../masking.ts";
+import { environmentVariables } from "./environment.ts";
 import { cell, type NamedKind, namedThingsRouter, rejectIssues } from "./named-things.ts";
 
 /** Largest value, characters. */
@@ -28,6 +29,12 @@ function variableKind(deps: WebDeps): NamedKind<VariableRow> {
     columns: ["Key", "Value", "Description"],
     emptyText: "A task reads one with getClient().getVariable(key).",
     rows: () => deps.store.admin.variables(),
+    fixed: () =>
+      environmentVariables(deps).map(({ name, key, value }) => [
+        cell(key),
+        cell(shortened(value), "code"),
+        cell(name, "code"),
+      ]),
     keyOf: (variable) => variable.key,
     cells: (variable) => [
       cell(variable.key, "name"),
