@@ -119,11 +119,11 @@ describe("sluice commands beside a running installation", function () {
   it("previews and creates a backfill", async () => {
     const range = ["daily", "--from", "2026-02-01", "--to", "2026-02-04"];
     const dates = await bench.json<{ action: string }[]>("backfill", "preview", ...range);
-    expect(dates.map(({ action }) => action)).to.deep.equal(["create", "create", "create"]);
+    expect(dates.map(({ action }) => action)).to.deep.equal(["create", "create", "create", "create"]);
     const backfill = await bench.json<{ id: number; state: string }>("backfill", "create", ...range);
     await bench.until<{ state: string }>(({ state }) => state === "completed", "backfill", "show", String(backfill.id));
     const runs = await bench.json<Run[]>("runs", "list", "daily", "--state", "success");
-    expect(runs.filter(({ run_type }) => run_type === "backfill")).to.have.length(3);
+    expect(runs.filter(({ run_type }) => run_type === "backfill")).to.have.length(4);
     expect((await bench.run(["backfill", "cancel", String(backfill.id)])).code, "it has ended").to.equal(4);
     expect((await bench.run(["backfill", "create", ...range])).code, "nothing to do").to.equal(4);
   });
