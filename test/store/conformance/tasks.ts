@@ -269,6 +269,23 @@ export function taskConformance(opened: OpenedStore): void {
       expect(await store.tasks.find("d", "run", "mapped")).to.equal(undefined);
     });
 
+    it("fits task instances to another version, and tells which wait in another line now", async () => {
+      const store = opened();
+      const runKey = await startRun(store, "d", 3);
+      const [first, second] = newTasks(2, { operator: "bash", priorityWeight: 7 });
+      const before = await store.events.lastId();
+      const moved = { ...second!, pool: "db", poolSlots: 2, queue: "big", executor: "local" };
+      await commit(store, [{ kind: "task.refit", runKey, tasks: [first!, moved] }]);
+      const [t0, t1, t2] = await store.tasks.ofRun(runKey);
+      expect(t0).to.include({ operator: "bash", priorityWeight: 7, pool: "default_pool", epoch: 0 });
+      expect(t1).to.include({ pool: "db", poolSlots: 2, queue: "big", executor: "local", state: "none" });
+      expect(t2).to.include({ operator: "ts", priorityWeight: 1 });
+      const events = await store.events.after(before, 10);
+      expect(events.map(({ kind, tiNo }) => [kind, tiNo])).to.deep.equal([["task.refitted", 1]]);
+      const missing = await refused(store, [{ kind: "task.refit", runKey, tasks: [{ ...first!, tiNo: 9 }] }]);
+      expect(missing).to.include({ reason: "missing" });
+    });
+
     it("keeps notes", async () => {
       const store = opened();
       const runKey = await startRun(store, "d");
