@@ -74,7 +74,7 @@ export function emptyReport(seed: number): LaneReport {
 }
 
 /** A whole load is through within this when nobody kills any more, ms. */
-const SETTLE_MS = 60_000;
+const SETTLE_MS = 120_000;
 const DAGS = join(dirname(fileURLToPath(import.meta.url)), "dags");
 
 /** Kills the engine again and again, and looks in between whether it keeps its promises. */
