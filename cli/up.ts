@@ -166,11 +166,14 @@ async function startEngine(config: Config, base: Foundation, logs: Logs): Promis
 }
 
 async function startWeb(config: Config, base: Foundation, logs: Logs, engine: Engine | undefined): Promise<string> {
-  const [{ createApp }, { installationHealth }, { describeSettings }] = await Promise.all([
+  const [{ createApp }, { assets }, { installationHealth }, { describeSettings }] = await Promise.all([
     import("../webserver/app.ts"),
+    import("../webserver/assets.ts"),
     import("./health.ts"),
     import("./settings.ts"),
   ]);
+  // Now, while nobody waits for a page and no task for its turn.
+  await assets();
   let url = "";
   const app = createApp({
     store: base.store,

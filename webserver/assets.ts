@@ -16,7 +16,7 @@ export interface Assets {
 
 let built: Promise<Assets> | undefined;
 
-/** Bundles `client/` and `styles/` once per process with esbuild, which ends afterwards so that it costs no memory. */
+/** Bundles `client/` and `styles/` once per process; the first call holds up the event loop for it. */
 export function assets(): Promise<Assets> {
   built ??= build();
   return built;
@@ -24,7 +24,8 @@ export function assets(): Promise<Assets> {
 
 async function build(): Promise<Assets> {
   const esbuild = await import("esbuild");
-  const result = await esbuild.build({
+  // Its own short-lived process: the asynchronous one would stay, and whoever ended it could end a build of the loader's.
+  const result = esbuild.buildSync({
     absWorkingDir: HERE,
     entryPoints: { app: "client/main.ts", hub: "client/hub.ts", style: "styles/main.css" },
     bundle: true,

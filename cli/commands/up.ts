@@ -4,6 +4,9 @@ import { readConfig } from "../config.ts";
 import { announceInstallation, retractInstallation } from "../running.ts";
 import { type Parts, startInstallation } from "../up.ts";
 
+/** When the compiled code is kept for the next start, ms after this one. */
+const FLUSH_MS = 3_000;
+
 /** `sluice up` and its parts: runs until SIGTERM or SIGINT, drains, exits 0. A second signal exits at once. */
 export async function runInstallation(parts: Parts, options: { readonly json?: boolean }): Promise<void> {
   const config = readConfig();
@@ -17,7 +20,8 @@ export async function runInstallation(parts: Parts, options: { readonly json?: b
     else console.log(`Sluice is ready at ${url}\nLog in: ${loginUrl}`);
   } else if (options.json) console.log(JSON.stringify({ pid: process.pid }));
   else console.log("Sluice is ready (no web server in this process)");
-  flushCompileCache();
+  // After a first start it holds up the event loop: not while the first page is waited for.
+  setTimeout(flushCompileCache, FLUSH_MS).unref();
   await stopping.signalled;
   await installation.stop();
   retractInstallation(config.home);
