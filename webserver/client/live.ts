@@ -9,6 +9,7 @@ export interface LiveListener {
 }
 
 const WORDS: Readonly<Record<LiveState, string>> = {
+  connecting: "Connecting; changes will appear by themselves",
   live: "Live: changes appear by themselves",
   delayed: "Nothing heard from the server for a while; changes may be late",
   offline: "Not connected; this page shows what it knew last and reconnects by itself",

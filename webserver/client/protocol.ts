@@ -12,8 +12,8 @@ export interface LiveEvent {
   readonly at: number;
 }
 
-/** How the stream is: `delayed` = connected but silent for too long, `offline` = not connected. */
-export type LiveState = "live" | "delayed" | "offline";
+/** How the stream is: `connecting` = for the first time, `delayed` = connected but silent for too long, `offline` = not connected. */
+export type LiveState = "connecting" | "live" | "delayed" | "offline";
 
 /** What a page hears, from the shared worker or from its own stream. */
 export type LiveMessage =

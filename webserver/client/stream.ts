@@ -9,7 +9,7 @@ const LAST_RETRY_MS = 15_000;
 export class LiveStream {
   /** Newest event heard of. */
   lastId: number;
-  state: LiveState = "offline";
+  state: LiveState = "connecting";
   readonly #listener: (message: LiveMessage) => void;
   #source: EventSource | undefined;
   #watchdog: ReturnType<typeof setTimeout> | undefined;
