@@ -64,8 +64,7 @@ export function statusOf(error: unknown): number {
   if (error instanceof NotFoundError) return 404;
   if (error instanceof ConflictError) return 409;
   if (error instanceof InvalidInputError) return 422;
-  if (error instanceof SluiceError)
-    return STATUS_OF_CODE[error.code] ?? 400;
+  if (error instanceof SluiceError) return STATUS_OF_CODE[error.code] ?? 400;
   const status = (error as { status?: unknown } | null)?.status;
   return typeof status === "number" && status >= 400 && status < 600 ? status : 500;
 }
