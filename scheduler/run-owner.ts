@@ -59,6 +59,8 @@ export class RunOwner implements ExecutorListener {
   #isWoken = false;
   #isDraining = false;
   #isStopped = false;
+  /** Before, nobody knows what the runs of former starts occupy, and nothing may begin beside them. */
+  #hasRecovered = false;
   readonly #idleWatchers = new Set<() => void>();
 
   constructor(options: RunOwnerOptions) {
@@ -114,9 +116,10 @@ export class RunOwner implements ExecutorListener {
     this.#runs.onEnd(listener);
   }
 
-  /** Takes over unfinished runs whose rows were just read. */
+  /** Takes over unfinished runs whose rows were just read; the first time these are all of them, and the turns begin. */
   recover(rows: readonly DagRunRow[]): void {
     for (const row of rows) this.#runs.recover(row);
+    this.#hasRecovered = true;
     this.wake();
   }
 
@@ -146,7 +149,7 @@ export class RunOwner implements ExecutorListener {
 
   /** Asks for a turn: something may start. */
   wake(): void {
-    if (this.#isWoken || this.#isStopped) return;
+    if (this.#isWoken || this.#isStopped || !this.#hasRecovered) return;
     this.#isWoken = true;
     // The turn in progress asks again when it is over.
     if (!this.#isTurning) setImmediate(() => void this.#turn());

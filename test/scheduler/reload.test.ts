@@ -140,4 +140,41 @@ describe("a start", () => {
     // What `verify` looks at after each test says the same for every moment in between.
     expect(await h.runStates("d")).to.deep.equal({ one: "running", two: "queued" });
   });
+
+  it("lets nothing begin before it knows what the runs of former starts occupy", async () => {
+    let meanwhile: (() => Promise<unknown>) | undefined;
+    const wrap = (store: Harness["store"]) => {
+      const runs = new Proxy(store.runs, {
+        get(target, key) {
+          if (key !== "unfinished") return Reflect.get(target, key).bind(target);
+          return async () => {
+            if (meanwhile === undefined) return target.unfinished();
+            await meanwhile();
+            for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve));
+            h.clock.advance(5);
+            return target.unfinished();
+          };
+        },
+      });
+      return wrapStore(store, { runs });
+    };
+    const h = await boot({ wrap });
+    const pool = { name: "one", slots: 1, description: null, includeDeferred: false };
+    await h.commit({ kind: "pool.put", mode: "create", pool });
+    await h.put(dagOf("done", { t: { pool: "one" } }), dagOf("open", { t: { pool: "one" } }));
+    const { runId } = await h.trigger("done");
+    h.executor.script = () => "hold";
+    await h.trigger("open");
+    expect(h.executor.running).to.have.lengthOf(1);
+    await h.crash();
+    await h.openOnly();
+    meanwhile = () => clearTasks(h.command, { dagId: "done", runId });
+    const starting = h.startWithoutWaiting();
+    h.executor.script = () => "hold";
+    await h.clock.advanceAsync(1_000);
+    await starting;
+    await h.idle();
+    // Whichever of the two begins first: `verify` looks at each moment after the test.
+    expect(h.executor.running).to.have.lengthOf(1);
+  });
 });
