@@ -2,7 +2,9 @@ import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { SluiceError } from "../core/errors.ts";
+import type { BundleRow } from "../store/rows.ts";
 import type { DagReads } from "../store/store.ts";
 
 /** The code of a run cannot be had: its bundle is not in the database, or cannot be written to the state folder. */
@@ -11,6 +13,9 @@ export class BundleUnavailableError extends SluiceError {
     super("bundle_unavailable", message, options);
   }
 }
+
+/** How often a full disk is tried again. */
+const SPACE_RETRY_MS = 1_000;
 
 /**
  * Bundles as files, `<folder>/<hash>.mjs` with its source map and the path of its DAG file beside it: what runners evaluate. Written from the store when first
@@ -51,10 +56,7 @@ export class BundleCache {
         `The code of this run (bundle ${hash.slice(0, 12)}) is not in the database. Clear the run with "newest version", or restore the database.`,
       );
     try {
-      await mkdir(this.folder, { recursive: true, mode: 0o700 });
-      await this.#place(`${hash}.mjs.map`, bundle.sourceMap);
-      await this.#place(`${hash}.mjs.file`, bundle.file);
-      await this.#place(`${hash}.mjs`, `${withoutMapComment(bundle.code)}\n//# sourceMappingURL=${hash}.mjs.map\n`);
+      await whenThereIsSpace(() => this.#placeAll(hash, bundle));
     } catch (error) {
       throw new BundleUnavailableError(
         `The code of this run could not be written to ${this.folder} (${(error as Error).message}). Free space there, or mend its permissions.`,
@@ -62,6 +64,13 @@ export class BundleCache {
       );
     }
     this.#present.add(hash);
+  }
+
+  async #placeAll(hash: string, { code, sourceMap, file }: BundleRow): Promise<void> {
+    await mkdir(this.folder, { recursive: true, mode: 0o700 });
+    await this.#place(`${hash}.mjs.map`, sourceMap);
+    await this.#place(`${hash}.mjs.file`, file);
+    await this.#place(`${hash}.mjs`, `${withoutMapComment(code)}\n//# sourceMappingURL=${hash}.mjs.map\n`);
   }
 
   async #place(name: string, text: string): Promise<void> {
@@ -77,6 +86,20 @@ export class BundleCache {
 
   #path(hash: string): string {
     return join(this.folder, `${hash}.mjs`);
+  }
+}
+
+/** A full disk is no fault of the task: it waits, as everything else does then. */
+async function whenThereIsSpace(write: () => Promise<void>): Promise<void> {
+  for (;;) {
+    try {
+      await write();
+      return;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== "ENOSPC" && code !== "EDQUOT") throw error;
+      await setTimeout(SPACE_RETRY_MS, undefined, { ref: false });
+    }
   }
 }
 

@@ -170,4 +170,18 @@ describe(`a full disk${missing === undefined ? "" : ` (skipped: ${missing})`}`, 
     expect(messages.length).to.be.lessThan(2_000);
     expect(messages.join("\n")).to.match(/(lines|log).*(missing|lost|left out|could not be)/i);
   });
+
+  test("while code is to be written: the task waits for space, and does not fail", async () => {
+    const folder = newFolder("disk");
+    const home = folder.file("home");
+    smallDisk(`${home}/bundles`, 4);
+    await using real = await startReal(folder.path, { dags: DAGS, home });
+    const filler = fill(`${home}/bundles`);
+    const { runKey } = await real.trigger("small");
+    await sleep(1_500);
+    expect((await real.store.runs.get(runKey))?.state).to.equal("running");
+    filler[Symbol.dispose]();
+    expect((await real.ended(runKey)).state).to.equal("success");
+    expect((await real.store.tasks.attemptsOfRun(runKey)).map(({ state }) => state)).to.deep.equal(["success"]);
+  });
 });
