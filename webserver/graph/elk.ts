@@ -61,10 +61,11 @@ export class ElkLayouter {
   #start(): Worker {
     if (this.#worker) return this.#worker;
     const worker = new Worker(new URL("./elk-worker.ts", import.meta.url));
-    worker.unref();
     worker.on("message", ({ id, graph }: { id: number; graph?: ElkNode }) => this.#settle(id, graph));
     worker.on("error", () => this.#gone(worker));
     worker.on("exit", () => this.#gone(worker));
+    // After the listeners: listening for messages makes the thread keep the process again.
+    worker.unref();
     this.#worker = worker;
     return worker;
   }
