@@ -1,5 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
+import { setTimeout as patience } from "node:timers/promises";
 import { after, afterEach, before } from "mocha";
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { findProgram, missingIsFailure, missingMessage, requirements } from "../../scripts/provision.ts";
@@ -14,6 +15,9 @@ const flags = [
   "--disable-component-update",
   "--disable-sync",
 ];
+
+/** A busy Chromium now and then answers no request to close a context; it is then left to the end of the browser. */
+const CLOSE_MS = 10_000;
 
 /** The Chromium of one suite. Every page has an empty profile of its own and is closed after its test. */
 export interface TestBrowser {
@@ -44,7 +48,8 @@ export function withBrowser(): TestBrowser {
     browser = await chromium.launch({ executablePath, args: flags, headless: true });
   });
   afterEach("close pages", async () => {
-    await Promise.all(contexts.splice(0).map((context) => context.close()));
+    const closing = Promise.all(contexts.splice(0).map((context) => context.close().catch(() => undefined)));
+    await Promise.race([closing, patience(CLOSE_MS, undefined, { ref: false })]);
     problems.length = 0;
   });
   after("end Chromium", async () => browser?.close());
